@@ -1,0 +1,4 @@
+//! The tasks of this module against servers and processes that answer as Asterisk does.
+
+mod drivers;
+mod keeper;

@@ -1,0 +1,224 @@
+//! Factory reset: nothing of the owner stays.
+//!
+//! A marker is written first and removed last, and a box that finds it on its start completes the reset before it
+//! opens anything: an interruption at any moment leaves either everything or nothing.
+
+use anyhow::{Context, Result};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use tracing::{info, warn};
+
+const MARKER: &str = "factory-reset";
+/// The request file that was obeyed and could not be removed.
+const OBEYED: &str = "factory-reset-obeyed";
+/// Not ours, and made again by the file system's own tools.
+const KEPT: &str = "lost+found";
+
+/// What a reset removes.
+#[derive(Debug, Clone)]
+pub struct Belongings {
+    /// Messages, voicemail, users.
+    pub state: PathBuf,
+    /// Settings, secrets, the authority.
+    pub config: PathBuf,
+    /// What was derived from them.
+    pub run_dir: PathBuf,
+}
+
+impl Belongings {
+    /// Decides that everything goes: from here on there is no way back.
+    ///
+    /// # Errors
+    /// When the decision cannot be kept.
+    pub fn condemn(&self) -> Result<()> {
+        fs::create_dir_all(&self.state).with_context(|| format!("creating {}", self.state.display()))?;
+        write_durably(&self.state.join(MARKER), b"")
+    }
+
+    /// Whether a reset was decided and is not complete.
+    #[must_use]
+    pub fn are_condemned(&self) -> bool {
+        self.state.join(MARKER).exists()
+    }
+
+    /// Whether [`complete_reset`](Self::complete_reset) has something to do.
+    #[must_use]
+    pub fn are_to_go(&self, request: &Path) -> bool {
+        self.are_condemned() || stamp(request).is_some_and(|stamp| !self.has_obeyed(&stamp))
+    }
+
+    /// Completes a reset that was decided, also by a file `request` that the owner put on the boot area. Says whether
+    /// there was one.
+    ///
+    /// # Errors
+    /// When something of the owner cannot be removed: the box must not start with it.
+    pub fn complete_reset(&self, request: &Path) -> Result<bool> {
+        let asked = stamp(request).filter(|stamp| !self.has_obeyed(stamp));
+        if asked.is_some() {
+            self.condemn()?;
+        }
+        if !self.are_condemned() {
+            return Ok(false);
+        }
+        info!("factory reset: everything of the owner is removed");
+        self.remove()?;
+        if let Some(stamp) = asked {
+            self.put_away(request, &stamp)?;
+        }
+        let marker = self.state.join(MARKER);
+        fs::remove_file(&marker).with_context(|| format!("removing {}", marker.display()))?;
+        sync(&self.state)?;
+        info!("factory reset: the box is as new");
+        Ok(true)
+    }
+
+    /// Removes everything but the decision.
+    ///
+    /// # Errors
+    /// As [`complete_reset`](Self::complete_reset).
+    pub fn remove(&self) -> Result<()> {
+        for dir in [&self.run_dir, &self.config, &self.state] {
+            empty(dir).with_context(|| format!("emptying {}", dir.display()))?;
+            sync(dir)?;
+        }
+        Ok(())
+    }
+
+    /// A boot area that cannot be written must not reset the box at every start.
+    fn put_away(&self, request: &Path, stamp: &str) -> Result<()> {
+        match fs::remove_file(request) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => {
+                warn!(file = %request.display(), %error, "the request cannot be removed: it is ignored from here on");
+                write_durably(&self.state.join(OBEYED), stamp.as_bytes())
+            }
+        }
+    }
+
+    fn has_obeyed(&self, stamp: &str) -> bool {
+        fs::read_to_string(self.state.join(OBEYED)).is_ok_and(|obeyed| obeyed == stamp)
+    }
+}
+
+fn stamp(request: &Path) -> Option<String> {
+    let metadata = fs::metadata(request).ok()?;
+    Some(format!("{} {} {}", metadata.mtime(), metadata.mtime_nsec(), metadata.len()))
+}
+
+/// Removes everything in a directory but what the reset itself must remember. The directory itself may be a mount point.
+fn empty(dir: &Path) -> std::io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if [MARKER, OBEYED, KEPT].iter().any(|kept| entry.file_name() == *kept) {
+            continue;
+        }
+        let removed =
+            if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+        match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn write_durably(file: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut out = File::create(file)?;
+        out.write_all(bytes)?;
+        out.sync_all()
+    };
+    write().with_context(|| format!("writing {}", file.display()))?;
+    file.parent().map_or(Ok(()), sync)
+}
+
+fn sync(dir: &Path) -> Result<()> {
+    match File::open(dir).and_then(|dir| dir.sync_all()) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("making changes in {} last", dir.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use tempfile::TempDir;
+
+    fn used_box() -> (TempDir, Belongings) {
+        let root = TempDir::new().unwrap();
+        let below = |name: &str| root.path().join(name);
+        for (dir, file) in [("state", "homenichat.db"), ("etc/tls", "authority.pem"), ("run/asterisk", "pjsip.conf")] {
+            fs::create_dir_all(below(dir)).unwrap();
+            fs::write(below(dir).join(file), "of the owner").unwrap();
+        }
+        fs::write(below("elsewhere"), "not ours").unwrap();
+        symlink(below("elsewhere"), below("etc/link")).unwrap();
+        let belongings = Belongings { state: below("state"), config: below("etc"), run_dir: below("run") };
+        (root, belongings)
+    }
+
+    fn left(dir: &Path) -> Vec<String> {
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn assert_empty(belongings: &Belongings) {
+        for dir in [&belongings.state, &belongings.config, &belongings.run_dir] {
+            assert_eq!(left(dir), Vec::<String>::new(), "{}", dir.display());
+        }
+    }
+
+    #[test]
+    fn without_a_decision_everything_stays() {
+        let (root, belongings) = used_box();
+        let request = root.path().join("request");
+        assert!(!belongings.are_to_go(&request) && !belongings.complete_reset(&request).unwrap());
+        assert_eq!(left(&belongings.state), ["homenichat.db"]);
+    }
+
+    #[test]
+    fn an_interrupted_reset_is_completed_and_links_are_not_followed() {
+        let (root, belongings) = used_box();
+        belongings.condemn().unwrap();
+        // The power went after half of it.
+        fs::remove_dir_all(&belongings.run_dir).unwrap();
+        assert!(belongings.complete_reset(&root.path().join("request")).unwrap());
+        fs::create_dir_all(&belongings.run_dir).unwrap();
+        assert_empty(&belongings);
+        assert_eq!(fs::read_to_string(root.path().join("elsewhere")).unwrap(), "not ours");
+        assert!(!belongings.complete_reset(&root.path().join("request")).unwrap());
+    }
+
+    #[test]
+    fn a_request_on_the_boot_area_is_obeyed_once() {
+        let (root, belongings) = used_box();
+        let request = root.path().join("request");
+        fs::write(&request, "").unwrap();
+        assert!(belongings.are_to_go(&request));
+        assert!(belongings.complete_reset(&request).unwrap());
+        assert!(!request.exists());
+        assert_empty(&belongings);
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_removed_is_obeyed_once() {
+        let (root, belongings) = used_box();
+        // A directory cannot be removed like a file.
+        let request = root.path().join("request");
+        fs::create_dir(&request).unwrap();
+        assert!(belongings.complete_reset(&request).unwrap());
+        assert_eq!(left(&belongings.state), [OBEYED]);
+        assert!(!belongings.are_to_go(&request));
+        assert!(!belongings.complete_reset(&request).unwrap());
+    }
+}

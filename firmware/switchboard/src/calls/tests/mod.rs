@@ -1,0 +1,5 @@
+mod desk;
+mod incoming;
+mod model;
+mod outgoing;
+mod trouble;

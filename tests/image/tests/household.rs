@@ -1,0 +1,284 @@
+//! A box as its owner gets it: flashed, switched on, set up in a browser, used, mistreated and restarted.
+//!
+//! One machine serves all steps, because starting it takes most of the time.
+
+#![expect(clippy::panic, reason = "a story fails by panicking")]
+
+use anyhow::{Context, Result, ensure};
+use image_tests::machine::Machine;
+use image_tests::steps::Steps;
+use laptop_tests::calls::PHONE_HZ;
+use laptop_tests::clock::wait_for;
+use laptop_tests::house::{EC25, OWNER, SIM7600};
+use modem_sim::core::{CallState, Control};
+use modem_sim::runner::Numbers;
+use serde_json::json;
+use std::time::Duration;
+
+const MODEMS: [&str; 2] = [EC25, SIM7600];
+const FRIEND: &str = "+33612345678";
+/// More open files than before are files that somebody forgot.
+const MORE_FILES: u64 = 4;
+/// An allocator keeps some of what it got.
+const MORE_KIB: u64 = 16 * 1024;
+/// Pulled and put back faster than a modem is brought up.
+const FAST_CYCLES: usize = 50;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flashed_box_serves_a_household() {
+    let mut machine = Machine::prepare(&[]).await.unwrap();
+    let mut steps = Steps::begin();
+    let took = machine.boot().await.unwrap();
+    steps.done(&format!("boot to the set-up page ({:.1} s)", took.as_secs_f64()));
+    set_up(&mut machine).await.unwrap();
+    steps.done("owner and name given, test message sent, by forms over TLS");
+    is_healthy(&mut machine).await.unwrap();
+    steps.done("no unit failed, and nothing listens that should not");
+    messages(&machine, 1).await.unwrap();
+    steps.done("messages in and out by both modems");
+    calls(&machine).await.unwrap();
+    steps.done("calls out and in, both sides heard each other");
+    plugs(&mut machine).await.unwrap();
+    steps.done("pulled, put back, swapped, and 50 fast cycles");
+    kills(&mut machine).await.unwrap();
+    steps.done("supervisor and Asterisk killed");
+    full_disk(&mut machine).await.unwrap();
+    steps.done("disk full: sending refused, nothing lost, and on again with room");
+    restart(&mut machine, "A").await.unwrap();
+    steps.done("restarted, with everything kept");
+    start_other_slot(&mut machine).await.unwrap();
+    steps.done("slot B started, with everything kept");
+    steps.end();
+}
+
+/// As a new owner does, form by form.
+async fn set_up(machine: &mut Machine) -> Result<()> {
+    let browser = machine.browser("owner").await?;
+    let (status, refused) = machine.api.get("/api/lines").await?;
+    ensure!(refused.get("code") == Some(&json!("setup_needed")), "{status}: {refused}");
+    browser.submit("/setup/language", &[("language", "en")]).await?;
+    let (username, password) = OWNER;
+    let owner = [("username", username), ("password", password), ("again", password)];
+    let answer = browser.submit("/setup/owner", &owner).await?;
+    ensure!(answer.status == 303, "the owner was answered with {}: {}", answer.status, answer.body);
+    browser.submit("/setup/name", &[("name", "Home")]).await?;
+    let ready = || async {
+        let page = browser.open("/setup/lines").await.ok()?;
+        (page.body.matches("<dd>ready</dd>").count() == 2 && page.body.contains("Orange F")).then_some(())
+    };
+    wait_for("both lines on the page", machine.patience, ready).await.with_context(|| machine.log())?;
+    browser.submit("/setup/lines", &[]).await?;
+    let page = browser.open("/setup/test").await?;
+    let line =
+        page.body.split_once("<option value=\"").and_then(|(_, rest)| rest.split('"').next()).context("a line")?;
+    browser.submit("/setup/test", &[("line", line), ("to", "+33 6 98 76 54 32")]).await?;
+    machine.wait_for_sent("Hello from your HomeniChat box.").await?;
+    let finished = browser.submit("/setup/finish", &[]).await?;
+    ensure!(finished.status == 303, "finishing was answered with {}", finished.status);
+    machine.sign_in().await?;
+    machine.wait_for_lines(2).await?;
+    for (modem, name) in [(EC25, "EC25"), (SIM7600, "SIM7600")] {
+        let found = machine.modem(modem).await?;
+        let shown = found.get("name").and_then(|name| name.as_str()).unwrap_or_default();
+        ensure!(shown.contains(name), "the modem at {modem} is called {shown}");
+    }
+    Ok(())
+}
+
+/// No unit failed; and the open ports are these.
+async fn is_healthy(machine: &mut Machine) -> Result<()> {
+    machine.wait_for_asterisk().await?;
+    let shell = machine.shell().await?;
+    let failed = shell.run("systemctl list-units --failed --no-legend --plain").await?;
+    ensure!(failed.trim().is_empty(), "these failed: {failed}");
+    let listening = shell.run("netstat -ltun | awk '/^(tcp|udp)/ {print $1, $4}' | sort -u").await?;
+    let (asking, listening): (Vec<&str>, Vec<&str>) = listening.lines().partition(|socket| is_asking(socket));
+    let want = [
+        "tcp 0.0.0.0:443",
+        "tcp 0.0.0.0:80",
+        "tcp 127.0.0.1:5038",
+        "tcp 127.0.0.1:8080",
+        "tcp 127.0.0.1:8088",
+        "tcp 127.0.0.1:9092",
+        "udp 0.0.0.0:5060",
+        "udp 0.0.0.0:5353",
+        "udp :::5353",
+    ];
+    ensure!(listening == want, "this listens: {listening:#?}");
+    ensure!(
+        asking.len() <= 2,
+        "Asterisk has one resolver of names for IPv4 and one for IPv6, and here are {asking:#?}"
+    );
+    Ok(())
+}
+
+/// A UDP socket on a port that the kernel chose (its `ip_local_port_range`) waits for answers alone.
+fn is_asking(socket: &str) -> bool {
+    let port = socket.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+    socket.starts_with("udp ") && port.is_some_and(|port| (32_768..61_000).contains(&port))
+}
+
+/// Both modems take a message and bring one.
+async fn messages(machine: &Machine, round: usize) -> Result<()> {
+    machine.wait_for_lines(2).await?;
+    for modem in MODEMS {
+        let text = format!("out {round} by {modem}");
+        machine.send_by(&machine.line_of(modem).await?, &text).await?;
+        ensure!(machine.wait_for_sent(&text).await? == modem, "{text} left by the other modem");
+        machine.sim.send_sms(modem, FRIEND, &format!("in {round} by {modem}")).await?;
+    }
+    machine.wait_for_received(round * MODEMS.len()).await?;
+    Ok(())
+}
+
+async fn calls(machine: &Machine) -> Result<()> {
+    let (phone, _relay) = machine.phone("2001", PHONE_HZ, false).await?;
+    phone.dial("0698765432").await?;
+    let busy = || async {
+        for modem in MODEMS {
+            if machine.call_of(modem).await.is_some_and(|call| call.state == CallState::Active) {
+                return Some(modem);
+            }
+        }
+        None
+    };
+    let modem = wait_for("a call out", machine.patience, busy).await.with_context(|| machine.log())?;
+    machine.wait_for_sound(modem, 4.0).await?;
+    phone.hang_up().await?;
+    machine.wait_for_no_call(modem).await?;
+    machine.prove_sound(modem, &phone).await?;
+    machine.wait_for_ended_call("answered").await?;
+    phone.stop().await;
+
+    for modem in MODEMS {
+        machine.sim.clear_recording(modem).await?;
+        let (phone, _relay) = machine.phone("2001", PHONE_HZ, true).await?;
+        machine.sim.call(modem, FRIEND).await?;
+        machine.wait_for_call(modem, CallState::Active).await?;
+        machine.wait_for_sound(modem, 4.0).await?;
+        machine.sim.control(modem, Control::Hangup).await?;
+        machine.wait_for_ended_call("answered").await?;
+        phone.wait_for_log("session closed", Duration::from_secs(20)).await?;
+        machine.prove_sound(modem, &phone).await?;
+        phone.stop().await;
+    }
+    Ok(())
+}
+
+async fn plugs(machine: &mut Machine) -> Result<()> {
+    let lines = [machine.line_of(EC25).await?, machine.line_of(SIM7600).await?];
+    let before = footprint(machine).await?;
+    machine.sim.unplug(EC25).await?;
+    machine.wait_for_no_modem(EC25).await?;
+    machine.sim.plug(EC25, Numbers::LowestFree).await?;
+    messages(machine, 2).await?;
+    machine.sim.swap(EC25, SIM7600).await?;
+    let swapped = || async {
+        let places = [machine.line_of(SIM7600).await.ok()?, machine.line_of(EC25).await.ok()?];
+        (places == lines).then_some(())
+    };
+    machine.wait_for("the lines to follow their modems", machine.patience, swapped).await?;
+    messages(machine, 3).await?;
+    machine.sim.swap(EC25, SIM7600).await?;
+    for cycle in 0..FAST_CYCLES {
+        let modem = MODEMS.into_iter().cycle().nth(cycle).unwrap_or(EC25);
+        machine.sim.unplug(modem).await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        machine.sim.plug(modem, Numbers::LowestFree).await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    messages(machine, 4).await?;
+    let complaints = machine.shell().await?.ask("dmesg | grep -E 'Oops|BUG:|Call Trace'").await?;
+    ensure!(complaints.is_empty(), "the kernel complains: {complaints}");
+    // What a call or a start needed goes after a while.
+    let mut after = before;
+    for _ in 0..30 {
+        after = footprint(machine).await?;
+        if after.0 <= before.0 + MORE_FILES && after.1 <= before.1 + MORE_KIB {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("{after:?} open files and KiB after {before:?}");
+}
+
+/// Open files and resident KiB of the supervisor.
+async fn footprint(machine: &mut Machine) -> Result<(u64, u64)> {
+    let shell = machine.shell().await?;
+    let files = shell.run("ls /proc/$(pidof homenichatd)/fd | wc -l").await?;
+    let kib = shell.run("awk '/^VmRSS:/ {print $2}' /proc/$(pidof homenichatd)/status").await?;
+    Ok((files.trim().parse()?, kib.trim().parse()?))
+}
+
+async fn kills(machine: &mut Machine) -> Result<()> {
+    for program in ["homenichatd", "asterisk"] {
+        let shell = machine.shell().await?;
+        let pid = shell.run(&format!("pid=$(pidof {program}) && kill -9 $pid && echo $pid")).await?;
+        for modem in MODEMS {
+            machine.sim.send_sms(modem, FRIEND, &format!("while {program} is dead, by {modem}")).await?;
+        }
+        let shell = machine.shell().await?;
+        let back = format!(
+            "n=0; until new=$(pidof {program}) && [ \"$new\" != {} ]; do sleep 1; n=$((n+1)); [ $n -lt 50 ] || exit 1; done",
+            pid.trim()
+        );
+        shell.run(&format!("( {back} )")).await?;
+    }
+    machine.wait_for_asterisk().await?;
+    machine.wait_for_lines(2).await?;
+    machine.wait_for_received(4 * MODEMS.len() + 4).await?;
+    Ok(())
+}
+
+/// Nothing is stored while the data partition has no room, and nothing is lost.
+async fn full_disk(machine: &mut Machine) -> Result<()> {
+    const FILL: &str = "for kib in 1048576 65536 4096 256 16 4; do \
+                        while fallocate -l ${kib}k /data/fill.$((n=n+1)) 2>/dev/null; do :; done; done";
+    let line = machine.line_of(EC25).await?;
+    let before = machine.messages().await?.len();
+    machine.shell().await?.run(FILL).await?;
+    let asked = json!({"to": FRIEND, "message": "with room", "from": line, "idempotencyKey": "room"});
+    let is_full = || async {
+        let (status, health) = machine.api.get("/api/health").await.ok()?;
+        (status.is_success() && health.to_string().contains("storage full")).then_some(())
+    };
+    wait_for("health to tell of the disk", machine.patience, is_full).await.with_context(|| machine.log())?;
+    let (status, refused) = machine.api.post("/api/sms/send", asked.clone()).await?;
+    ensure!(refused.get("code") == Some(&json!("storage_full")), "sending was answered with {status}: {refused}");
+    machine.sim.send_sms(EC25, FRIEND, "while the disk is full").await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    ensure!(machine.messages().await?.len() == before, "something was stored on a full disk");
+    machine.shell().await?.run("rm /data/fill.*").await?;
+    let is_accepted = || async {
+        let (status, _) = machine.api.post("/api/sms/send", asked.clone()).await.ok()?;
+        (status.as_u16() == 202).then_some(())
+    };
+    wait_for("sending to go on", machine.patience, is_accepted).await.with_context(|| machine.log())?;
+    machine.wait_for_sent("with room").await?;
+    machine.wait_for_received(4 * MODEMS.len() + 5).await?;
+    Ok(())
+}
+
+/// Restarts, and finds everything as it was.
+async fn restart(machine: &mut Machine, slot: &str) -> Result<()> {
+    let before = machine.messages().await?.len();
+    machine.restart().await?;
+    let started = machine.shell().await?.run("cat /run/boot/slot").await?;
+    ensure!(started.trim() == slot, "slot {started} started");
+    machine.wait_for_lines(2).await?;
+    let after = machine.messages().await?.len();
+    ensure!(after == before, "{after} messages after the restart, {before} before it");
+    let failed = machine.shell().await?.run("systemctl list-units --failed --no-legend --plain").await?;
+    ensure!(failed.trim().is_empty(), "these failed: {failed}");
+    Ok(())
+}
+
+/// As an update does: an entry of the firmware for slot B, for the next start alone.
+async fn start_other_slot(machine: &mut Machine) -> Result<()> {
+    let shell = machine.shell().await?;
+    shell.run("grep -q efivars /proc/mounts || mount -t efivarfs efivarfs /sys/firmware/efi/efivars").await?;
+    shell.run("efibootmgr -q -C -d /dev/vda -p 3 -L B -l '\\EFI\\BOOT\\BOOTX64.EFI'").await?;
+    let next = "efibootmgr -q -n $(efibootmgr | sed -n 's/^Boot\\([0-9A-F]*\\)[* ] *B\\t.*/\\1/p')";
+    shell.run(next).await?;
+    restart(machine, "B").await
+}
