@@ -15,6 +15,8 @@ pub const QUEUE_BOUND: usize = 64;
 const PROMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one marker may take. Three of them make 5.4 s, after which a port counts as silent.
 const MARKER_TIMEOUT: Duration = Duration::from_millis(1800);
+/// How long a port must say nothing when a marker's answer may be the late one to an older, equal marker.
+const QUIET: Duration = Duration::from_millis(500);
 /// Markers that go out before the port counts as silent.
 const MARKER_ATTEMPTS: u8 = 3;
 /// An answer that is still growing is not late.
@@ -101,8 +103,11 @@ struct Settling {
     /// What a late answer would look like.
     late: Option<Answer>,
     may_hold_prompt: bool,
-    marker_prefix: &'static str,
+    /// Which of [`MARKERS`] was written last.
+    marker: usize,
     is_marker_seen: bool,
+    /// The marker was answered, but perhaps an older one like it: the rest passes until nothing more comes.
+    is_draining: bool,
     attempt: u8,
     deadline: Instant,
 }
@@ -122,6 +127,8 @@ pub struct Channel<T> {
     lines: LineBuffer,
     pending: Option<Pending>,
     next_marker: usize,
+    /// How many of each marker were written and not answered since the port was last in step.
+    unanswered_markers: [u8; MARKERS.len()],
     outputs: VecDeque<Output<T>>,
 }
 
@@ -141,6 +148,7 @@ impl<T> Channel<T> {
             lines: LineBuffer::default(),
             pending: None,
             next_marker: 0,
+            unanswered_markers: [0; MARKERS.len()],
             outputs: VecDeque::new(),
         }
     }
@@ -182,6 +190,7 @@ impl<T> Channel<T> {
         }
         match std::mem::replace(&mut self.state, State::Idle) {
             State::InFlight(in_flight) => self.on_no_answer(in_flight, now),
+            State::Settling(settling) if settling.is_draining => self.on_settled(now),
             State::Settling(settling) if settling.attempt + 1 < MARKER_ATTEMPTS => {
                 self.settle(settling.late, settling.may_hold_prompt, settling.attempt + 1, now);
             }
@@ -251,8 +260,12 @@ impl<T> Channel<T> {
     }
 
     fn settle(&mut self, late: Option<Answer>, may_hold_prompt: bool, attempt: u8, now: Instant) {
-        let (text, marker_prefix) = MARKERS.get(self.next_marker).copied().unwrap_or(("AT+CMEE?", "+CMEE:"));
-        self.next_marker = (self.next_marker + 1) % MARKERS.len();
+        let marker = self.next_marker;
+        self.next_marker = (marker + 1) % MARKERS.len();
+        let text = MARKERS.get(marker).map_or("AT+CMEE?", |(text, _)| *text);
+        if let Some(unanswered) = self.unanswered_markers.get_mut(marker) {
+            *unanswered = unanswered.saturating_add(1);
+        }
         if may_hold_prompt && attempt > 0 {
             // The marker before may have become the text of a message: the modem is left nothing to send.
             self.outputs.push_back(Output::Write(vec![ESCAPE, b'\r']));
@@ -267,11 +280,18 @@ impl<T> Channel<T> {
         self.state = State::Settling(Settling {
             late,
             may_hold_prompt,
-            marker_prefix,
+            marker,
             is_marker_seen: false,
+            is_draining: false,
             attempt,
             deadline,
         });
+    }
+
+    /// Everything older has passed.
+    fn on_settled(&mut self, now: Instant) {
+        self.unanswered_markers = [0; MARKERS.len()];
+        self.start_next(now);
     }
 
     fn on_lost(&mut self) {
@@ -387,9 +407,7 @@ impl<T> Channel<T> {
         match &self.state {
             State::InFlight(in_flight) => is_answer(&in_flight.request.answer, line),
             State::Settling(settling) => {
-                line.starts_with(settling.marker_prefix)
-                    || MARKERS.iter().any(|(_, prefix)| line.starts_with(prefix))
-                    || settling.late.as_ref().is_some_and(|answer| is_answer(answer, line))
+                answered_marker(line).is_some() || settling.late.as_ref().is_some_and(|answer| is_answer(answer, line))
             }
             State::Idle | State::Lost => false,
         }
@@ -403,7 +421,13 @@ impl<T> Channel<T> {
                     in_flight.lines.push(line);
                 }
             }
-            State::Settling(settling) => settling.is_marker_seen |= line.starts_with(settling.marker_prefix),
+            State::Settling(settling) => {
+                let Some(marker) = answered_marker(&line) else { return };
+                settling.is_marker_seen |= marker == settling.marker;
+                if let Some(unanswered) = self.unanswered_markers.get_mut(marker) {
+                    *unanswered = unanswered.saturating_sub(1);
+                }
+            }
             State::Idle | State::Lost => {}
         }
     }
@@ -415,7 +439,13 @@ impl<T> Channel<T> {
                 self.outputs.push_back(Output::Completed { token: request.token, lines, result });
                 self.start_next(now);
             }
-            State::Settling(settling) if settling.is_marker_seen && result.is_ok() => self.start_next(now),
+            State::Settling(settling) if settling.is_marker_seen && result.is_ok() => {
+                if self.unanswered_markers.get(settling.marker).is_none_or(|unanswered| *unanswered == 0) {
+                    self.on_settled(now);
+                } else {
+                    self.state = State::Settling(Settling { is_draining: true, deadline: now + QUIET, ..settling });
+                }
+            }
             state => {
                 self.state = state;
                 if result.is_call_progress() {
@@ -438,6 +468,11 @@ impl<T> Channel<T> {
             self.outputs.push_back(Output::Unsolicited(Urc::Line(line)));
         }
     }
+}
+
+/// Which of [`MARKERS`] the line answers.
+fn answered_marker(line: &str) -> Option<usize> {
+    MARKERS.iter().position(|(_, prefix)| line.starts_with(prefix))
 }
 
 fn is_answer(answer: &Answer, line: &str) -> bool {

@@ -252,6 +252,56 @@ fn a_silent_port_is_lost_after_three_markers_and_tried_again_by_the_next_request
 }
 
 #[test]
+fn the_late_answer_to_an_older_marker_is_not_that_to_the_last() {
+    let silence = "
+        > AT
+        wait 5000
+        wait 1800
+        wait 1800
+        wait 1800
+        > AT+CSQ
+        wait 1800";
+    let all_is_answered = format!(
+        "{silence}
+        < OK
+        < +CMEE: 1
+        < OK
+        < +CMGF: 0
+        < OK
+        < +CSCS: \"GSM\"
+        < OK
+        < +CRC: 0
+        < OK
+        < +CMEE: 1
+        < OK
+        < +CSQ: 21,99
+        < OK"
+    );
+    let one_is_answered = format!(
+        "{silence}
+        < +CMEE: 1
+        < OK
+        wait 500
+        < +CSQ: 21,99
+        < OK"
+    );
+    let want = expect![[r#"
+        write "AT\r"
+        timed out AT waiting for Answer
+        write "AT+CMEE?\r"
+        write "ATQ0V1+CMGF?\r"
+        write "AT+CSCS?\r"
+        lost
+        write "AT+CRC?\r"
+        write "ATQ0V1+CMEE?\r"
+        write "AT+CSQ\r"
+        completed AT+CSQ ["+CSQ: 21,99"] OK
+    "#]];
+    check(&all_is_answered, &want);
+    check(&one_is_answered, &want);
+}
+
+#[test]
 fn call_control_overtakes_what_waits() {
     check(
         "

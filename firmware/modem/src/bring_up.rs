@@ -271,6 +271,12 @@ impl BringUp {
             (Some("SIM PUK"), _) | (None, Some(12)) => self.on_locked(port, Lock::Puk, now),
             (None, Some(10)) => self.on_no_sim(port, SimState::Absent, now),
             (Some("NOT INSERTED"), _) => self.on_no_sim(port, SimState::Absent, now),
+            // An end without its line belongs to another command: the port is out of step.
+            (None, None) if outcome.is_ok() && self.retries < RETRIES => {
+                self.retries += 1;
+                port.resynchronise(now);
+                self.pause(Step::SimState, RETRY, now);
+            }
             // Just after power-on the SIM is busy, not ready or failed for some seconds.
             _ if self.retries < RETRIES => {
                 self.retries += 1;

@@ -194,3 +194,39 @@ fn what_is_asked_before_the_line_is_ready_is_refused() {
     "#]],
     );
 }
+
+#[test]
+fn an_end_without_its_line_is_not_believed() {
+    let mut now = std::time::Instant::now();
+    let mut machine = modem::Modem::new(modem::ModemConfig::default(), now);
+    let (mut questions, mut is_ready) = (0, false);
+    for _ in 0..200 {
+        let Some(output) = machine.poll_output() else {
+            now = machine.poll_timeout().map_or(now, |at| now.max(at));
+            machine.handle_timeout(now);
+            continue;
+        };
+        let answer = match &output {
+            Output::Event(Event::Sim(SimState::Ready)) => {
+                is_ready = true;
+                break;
+            }
+            Output::Event(_) => continue,
+            Output::Write(bytes) if bytes == b"AT+CGSN\r" => "490154203237518\r\nOK\r\n".to_owned(),
+            Output::Write(bytes) if bytes == b"AT+CPIN?\r" => {
+                questions += 1;
+                // An end too many puts every answer behind by one.
+                let too_many = if questions == 1 { "OK\r\n" } else { "" };
+                format!("{too_many}+CPIN: READY\r\nOK\r\n")
+            }
+            Output::Write(bytes) => {
+                let command = String::from_utf8_lossy(bytes);
+                let name = command.trim_start_matches("AT").trim_end_matches(['?', '\r']);
+                if command.contains('?') { format!("{name}: 0\r\nOK\r\n") } else { "OK\r\n".to_owned() }
+            }
+        };
+        machine.handle_bytes(answer.as_bytes(), now);
+    }
+    assert!(is_ready, "the SIM is found ready");
+    assert!(questions <= 3, "asked {questions} times");
+}

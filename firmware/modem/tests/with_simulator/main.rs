@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use modem::{CallEvent, Command, Event, Failure, PartToken, StorageMemory, StorageSlot, StoredPart};
+use modem::{CallEvent, Command, Event, Failure, Output, PartToken, SimState, StorageMemory, StorageSlot, StoredPart};
 use modem_sim::core::fault::{ErrorKind, Fault, ReportOutcome};
 use modem_sim::core::{CallPlan, Control, Outcome, Personality, SimProfile};
 use proptest::prelude::*;

@@ -9,6 +9,23 @@ use modem_sim::core::{self as sim, Control, Personality, Profile, SimModem, SimP
 /// Where both families answer to AT.
 const AT_INTERFACE: u8 = 2;
 
+/// Steps that the pair took at one moment; they come to an end, or the two talk without end.
+#[derive(Default)]
+struct Steps {
+    at: Option<Instant>,
+    taken: u32,
+}
+
+impl Steps {
+    const BOUND: u32 = 10_000;
+
+    fn take_one(&mut self, now: Instant) {
+        self.taken = if self.at == Some(now) { self.taken + 1 } else { 0 };
+        self.at = Some(now);
+        assert!(self.taken < Self::BOUND, "time stands still: they talk without end");
+    }
+}
+
 /// The pair.
 pub(crate) struct Pair {
     pub(crate) now: Instant,
@@ -141,7 +158,9 @@ impl Pair {
     /// Lets virtual time pass.
     pub(crate) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
+        let mut steps = Steps::default();
         while let Some(next) = self.next_timeout().filter(|next| *next <= end) {
+            steps.take_one(self.now);
             self.advance_to(next);
         }
         self.now = end;
@@ -181,7 +200,9 @@ impl Pair {
     }
 
     fn exchange(&mut self) {
+        let mut steps = Steps::default();
         loop {
+            steps.take_one(self.now);
             let mut is_quiet = true;
             while let Some(output) = self.modem.poll_output().filter(|_| !self.is_abandoned) {
                 is_quiet = false;
