@@ -96,6 +96,8 @@ pub(crate) struct Storage {
     /// The memory that is full, and since when.
     full: Option<(StorageMemory, Instant)>,
     sweep_at: Option<Instant>,
+    /// When the memories were last listed because one was full.
+    full_swept_at: Option<Instant>,
     /// Reports in a row that were announced and found in no memory.
     missed_reports: u8,
 }
@@ -111,6 +113,7 @@ impl Default for Storage {
             reported: BTreeMap::new(),
             full: None,
             sweep_at: None,
+            full_swept_at: None,
             missed_reports: 0,
         }
     }
@@ -225,9 +228,14 @@ impl Storage {
         self.start_next(port, now);
     }
 
-    /// The modem says that a memory is full.
+    /// The modem says that a memory is full. A network that delivers as soon as a slot is free has it say so for each,
+    /// and then every part is announced; so the memories are not listed each time.
     pub(crate) fn on_full(&mut self, port: &mut Port, memory: Option<StorageMemory>, now: Instant) {
         self.note_full(port, memory.or(self.selected).unwrap_or(StorageMemory::Me), now);
+        if self.full_swept_at.is_some_and(|at| now < at + EARLY_SWEEP) {
+            return self.sweep_by(now + EARLY_SWEEP);
+        }
+        self.full_swept_at = Some(now);
         self.sweep(port, now);
     }
 

@@ -250,6 +250,31 @@ fn a_full_memory_is_told_and_emptied() {
 }
 
 #[test]
+fn a_full_memory_is_not_listed_for_every_slot_that_is_freed() {
+    let mut pair = Pair::ready("ec25");
+    for number in 0..300 {
+        pair.control(sms(&format!("message {number}")));
+    }
+    pair.run(seconds(2));
+    let lists = pair.written.matches("AT+CMGL").count();
+    for _ in 0..4 {
+        for event in std::mem::take(&mut pair.events) {
+            let parts = match event {
+                Event::SmsStored(part) => vec![part],
+                Event::Swept(parts) => parts,
+                _ => vec![],
+            };
+            parts.into_iter().for_each(|part| pair.submit(Command::ClearSlot(part.slot)));
+        }
+        pair.run(seconds(2));
+    }
+    let used: usize = pair.sim.storage().iter().map(|(_, used, _)| used).sum();
+    assert_eq!(used, 0, "what the network kept was fetched too");
+    let lists = pair.written.matches("AT+CMGL").count() - lists;
+    assert!(lists < 20, "listed {lists} times");
+}
+
+#[test]
 fn a_part_that_was_reported_twice_is_freed_once() {
     let mut pair = Pair::ready("ec25");
     pair.control(sms("one"));
