@@ -31,6 +31,9 @@ const ARRIVING_EVERY_MS: u64 = 80;
 /// Between two texts that leave, at the most.
 const LEAVING_EVERY_MS: u64 = 400;
 
+/// How long one attempt to hand a text over may take: a box that lost its power in it never answers.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(5);
+
 /// Texts on their way in both directions, until [`Traffic::end`].
 pub struct Traffic {
     is_over: Arc<AtomicBool>,
@@ -165,7 +168,8 @@ async fn leave(sender: Sender, mut chance: Chance, times: u64, is_over: Arc<Atom
             "idempotencyKey": format!("key-{n}"),
         });
         let accept = || async {
-            let (status, answer) = api.post("/api/sms/send", body.clone()).await.ok()?;
+            let accepted = tokio::time::timeout(ACCEPTED_WITHIN, api.post("/api/sms/send", body.clone()));
+            let (status, answer) = accepted.await.ok()?.ok()?;
             assert_eq!(status.as_u16(), 202, "{answer}");
             Some(answer.get("messageId")?.as_str()?.to_owned())
         };
