@@ -3,7 +3,7 @@
 use crate::clock::wait_for;
 use crate::http::Api;
 use anyhow::{Context, Result, ensure};
-use modem_sim::runner::Sim;
+use modem_sim::runner::{ModemStatus, Sim};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -211,19 +211,24 @@ impl House {
         }
     }
 
-    /// Waits until the modems hold no messages and none waits for them.
+    /// Waits until the modems hold no messages and none waits for them, as long as they become fewer.
     ///
     /// # Errors
     /// With the log of the supervisor.
     pub async fn wait_for_empty_modems(&self) -> Result<()> {
-        let is_empty = || async {
-            let modems = self.sim.status().await.ok()?;
-            let is_empty = |modem: &modem_sim::runner::ModemStatus| {
-                modem.waiting_messages == 0 && modem.storage.iter().all(|(_, used, _)| *used == 0)
+        let mut left = usize::MAX;
+        while left > 0 {
+            let fewer = || async {
+                let modems = self.sim.status().await.ok()?;
+                let held = |modem: &ModemStatus| modem.storage.iter().map(|(_, used, _)| *used).sum::<usize>();
+                let now: usize = modems.iter().map(|modem| modem.waiting_messages + held(modem)).sum();
+                (now < left).then_some(now)
             };
-            modems.iter().all(is_empty).then_some(())
-        };
-        wait_for("the modems to be empty", self.patience, is_empty).await.with_context(|| self.log())
+            left = wait_for("the modems to hold fewer messages", self.patience, fewer)
+                .await
+                .with_context(|| format!("{left} are left; {}", self.log()))?;
+        }
+        Ok(())
     }
 
     /// An item of the box's health.
