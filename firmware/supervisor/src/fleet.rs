@@ -238,6 +238,7 @@ impl Runner {
                 return LineEnd::PortGone;
             }
         };
+        self.prepare_sound().await;
         let recovery = self.recovery();
         // While it rests it is tried once; why it failed stays to be read.
         if recovery.rest(clock::now()).is_none() {
@@ -268,6 +269,18 @@ impl Runner {
         }
         *self.recovery.lock().unwrap_or_else(PoisonError::into_inner) = machine.recovery_record();
         end
+    }
+
+    /// Makes the port of the sound raw before a modem ever speaks on it: one that was never opened echoes what arrives,
+    /// and an odd number of echoed octets shifts every sample that follows.
+    async fn prepare_sound(&self) {
+        let Some(node) = &self.ports.audio else { return };
+        // A call that outlived this task has the port, and had it raw from its beginning.
+        if let Err(error) = open_when_permitted(Path::new(node), PERMISSION).await
+            && error.kind() != ErrorKind::ResourceBusy
+        {
+            warn!(usb_path = %self.ports.usb_path, %error, "the port of the sound cannot be opened");
+        }
     }
 }
 

@@ -132,6 +132,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_tty_that_was_opened_once_echoes_nothing_while_it_is_closed() {
+        let (master, path) = pty();
+        drop(open_raw(&path).unwrap());
+        // A tty that nobody has open takes what arrives as one that is open does.
+        (&master).write_all(b"sound\n").unwrap();
+        let mut tty = open_raw(&path).unwrap();
+        tty.write_all(b"ours").await.unwrap();
+        let mut got = [0; 4];
+        (&master).read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"ours");
+    }
+
+    #[tokio::test]
     async fn a_hung_up_tty_is_gone_and_no_end_of_file() {
         let (master, path) = pty();
         let mut tty = open_raw(&path).unwrap();
