@@ -173,7 +173,8 @@ async fn leave(sender: Sender, mut chance: Chance, times: u64, is_over: Arc<Atom
             assert_eq!(status.as_u16(), 202, "{answer}");
             Some(answer.get("messageId")?.as_str()?.to_owned())
         };
-        let id = wait_for("a message to be accepted", patience, accept).await;
+        // A box that loses its power again and again is there for some seconds at a time.
+        let id = wait_for("a message to be accepted", patience * 3, accept).await;
         ids.insert(id.expect("the box answers"));
         n += 1;
         tokio::time::sleep(chance.millis(LEAVING_EVERY_MS * times)).await;
