@@ -151,7 +151,9 @@ impl Machine {
             self.shell = None;
             let shell = Shell::connect(&self.state().join("shell.sock"), BOOT).await;
             self.shell = Some(shell.with_context(|| self.said())?);
-            if self.shell().await?.run(BOOT_ID).await? != before {
+            // The shell of before may be gone before it answers this.
+            let id = tokio::time::timeout(Duration::from_secs(10), self.shell().await?.run(BOOT_ID)).await;
+            if id.is_ok_and(|id| id.is_ok_and(|id| id != before)) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(500)).await;

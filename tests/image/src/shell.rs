@@ -14,6 +14,11 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// More than any command of a story prints.
 const LONGEST: usize = 4 << 20;
 
+/// The machine ended before it answered.
+#[derive(Debug, thiserror::Error)]
+#[error("the serial port was closed: the machine is off")]
+struct Closed;
+
 /// A shell that takes one command after the other.
 pub struct Shell {
     stream: UnixStream,
@@ -68,7 +73,11 @@ impl Shell {
         /// The shell may end before it has said that the command did.
         const WAIT: Duration = Duration::from_secs(5);
         let command = format!("systemctl start --no-block --job-mode=replace-irreversibly {target}.target");
-        tokio::time::timeout(WAIT, self.run(&command)).await.unwrap_or(Ok(String::new())).map(drop)
+        match tokio::time::timeout(WAIT, self.run(&command)).await {
+            Ok(Err(error)) if !error.is::<Closed>() => Err(error),
+            // It says that it did, or it is on its way, or it is there already.
+            _ => Ok(()),
+        }
     }
 
     async fn answer(&mut self, command: &str) -> Result<(String, i32)> {
@@ -92,9 +101,9 @@ impl Shell {
                 return Ok((output.to_owned(), status.trim().parse().context("a status")?));
             }
             ensure!(said.len() < LONGEST, "`{command}` does not stop printing");
-            match self.stream.read(&mut buffer).await? {
-                0 => bail!("the serial port was closed"),
-                n => said.extend_from_slice(buffer.get(..n).unwrap_or_default()),
+            match self.stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => bail!(Closed),
+                Ok(n) => said.extend_from_slice(buffer.get(..n).unwrap_or_default()),
             }
         }
     }
