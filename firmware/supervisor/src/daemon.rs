@@ -73,9 +73,12 @@ pub struct Options {
     /// Only write the fixed address of network.toml to this file for systemd-networkd, and let it read a change.
     #[arg(long)]
     pub apply_network: Option<PathBuf>,
-    /// A file that asks for a factory reset, for an owner who cannot sign in.
-    #[arg(long, default_value = "/boot/homenichat-factory-reset")]
-    pub reset_file: PathBuf,
+    /// Files that ask for a factory reset, for an owner who cannot sign in: on the boot area of each slot.
+    #[arg(
+        long = "reset-file",
+        default_values = ["/boot/homenichat-factory-reset", "/run/boot/other/homenichat-factory-reset"]
+    )]
+    pub reset_files: Vec<PathBuf>,
 }
 
 /// Runs the box until it is told to stop.
@@ -97,17 +100,17 @@ pub fn main(options: &Options) -> Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    if belongings.are_to_go(&options.reset_file) {
+    if belongings.are_to_go(&options.reset_files) {
         // It would carry on with the accounts of the owner.
         runtime.block_on(end_left_behind(&belongings.run_dir.join("asterisk/asterisk.conf")));
-        belongings.complete_reset(&options.reset_file)?;
+        belongings.complete_reset(&options.reset_files)?;
     }
     let outcome = runtime.block_on(run(options, started));
     // A thread that hangs in the kernel must not keep the box from ending.
     runtime.shutdown_timeout(Duration::from_secs(2));
     match outcome? {
         _ if !belongings.are_condemned() => Ok(()),
-        Farewell::Clean => belongings.complete_reset(&options.reset_file).map(drop),
+        Farewell::Clean => belongings.complete_reset(&options.reset_files).map(drop),
         // Something still runs and may write: what it leaves goes at the next start.
         Farewell::Late => belongings.remove(),
     }

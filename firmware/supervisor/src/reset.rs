@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 const MARKER: &str = "factory-reset";
-/// The request file that was obeyed and could not be removed.
+/// The request files that were obeyed and could not be removed, a stamp in each line.
 const OBEYED: &str = "factory-reset-obeyed";
 /// Not ours, and made again by the file system's own tools.
 const KEPT: &str = "lost+found";
@@ -45,18 +45,17 @@ impl Belongings {
 
     /// Whether [`complete_reset`](Self::complete_reset) has something to do.
     #[must_use]
-    pub fn are_to_go(&self, request: &Path) -> bool {
-        self.are_condemned() || stamp(request).is_some_and(|stamp| !self.has_obeyed(&stamp))
+    pub fn are_to_go(&self, requests: &[PathBuf]) -> bool {
+        self.are_condemned() || self.asks(requests)
     }
 
-    /// Completes a reset that was decided, also by a file `request` that the owner put on the boot area. Says whether
-    /// there was one.
+    /// Completes a reset that was decided, also by one of the files `requests` that the owner put on a boot area. Says
+    /// whether there was one.
     ///
     /// # Errors
     /// When something of the owner cannot be removed: the box must not start with it.
-    pub fn complete_reset(&self, request: &Path) -> Result<bool> {
-        let asked = stamp(request).filter(|stamp| !self.has_obeyed(stamp));
-        if asked.is_some() {
+    pub fn complete_reset(&self, requests: &[PathBuf]) -> Result<bool> {
+        if self.asks(requests) {
             self.condemn()?;
         }
         if !self.are_condemned() {
@@ -64,9 +63,7 @@ impl Belongings {
         }
         info!("factory reset: everything of the owner is removed");
         self.remove()?;
-        if let Some(stamp) = asked {
-            self.put_away(request, &stamp)?;
-        }
+        self.put_away(requests)?;
         let marker = self.state.join(MARKER);
         fs::remove_file(&marker).with_context(|| format!("removing {}", marker.display()))?;
         sync(&self.state)?;
@@ -86,20 +83,22 @@ impl Belongings {
         Ok(())
     }
 
-    /// A boot area that cannot be written must not reset the box at every start.
-    fn put_away(&self, request: &Path, stamp: &str) -> Result<()> {
-        match fs::remove_file(request) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => {
-                warn!(file = %request.display(), %error, "the request cannot be removed: it is ignored from here on");
-                write_durably(&self.state.join(OBEYED), stamp.as_bytes())
-            }
+    /// Boot areas that cannot be written must not reset the box at every start.
+    fn put_away(&self, requests: &[PathBuf]) -> Result<()> {
+        let mut obeyed = String::new();
+        for request in requests {
+            let (Some(stamp), Err(error)) = (stamp(request), fs::remove_file(request)) else { continue };
+            warn!(file = %request.display(), %error, "the request cannot be removed: it is ignored from here on");
+            obeyed.push_str(&stamp);
+            obeyed.push('\n');
         }
+        if obeyed.is_empty() { Ok(()) } else { write_durably(&self.state.join(OBEYED), obeyed.as_bytes()) }
     }
 
-    fn has_obeyed(&self, stamp: &str) -> bool {
-        fs::read_to_string(self.state.join(OBEYED)).is_ok_and(|obeyed| obeyed == stamp)
+    /// Whether one of these files asks for what was not done yet.
+    fn asks(&self, requests: &[PathBuf]) -> bool {
+        let obeyed = fs::read_to_string(self.state.join(OBEYED)).unwrap_or_default();
+        requests.iter().filter_map(|request| stamp(request)).any(|stamp| !obeyed.lines().any(|line| line == stamp))
     }
 }
 
@@ -153,6 +152,7 @@ fn sync(dir: &Path) -> Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+    use std::time::{Duration, UNIX_EPOCH};
     use tempfile::TempDir;
 
     fn used_box() -> (TempDir, Belongings) {
@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn without_a_decision_everything_stays() {
         let (root, belongings) = used_box();
-        let request = root.path().join("request");
-        assert!(!belongings.are_to_go(&request) && !belongings.complete_reset(&request).unwrap());
+        let requests = [root.path().join("request")];
+        assert!(!belongings.are_to_go(&requests) && !belongings.complete_reset(&requests).unwrap());
         assert_eq!(left(&belongings.state), ["homenichat.db"]);
     }
 
@@ -192,33 +192,46 @@ mod tests {
         belongings.condemn().unwrap();
         // The power went after half of it.
         fs::remove_dir_all(&belongings.run_dir).unwrap();
-        assert!(belongings.complete_reset(&root.path().join("request")).unwrap());
+        assert!(belongings.complete_reset(&[]).unwrap());
         fs::create_dir_all(&belongings.run_dir).unwrap();
         assert_empty(&belongings);
         assert_eq!(fs::read_to_string(root.path().join("elsewhere")).unwrap(), "not ours");
-        assert!(!belongings.complete_reset(&root.path().join("request")).unwrap());
+        assert!(!belongings.complete_reset(&[]).unwrap());
     }
 
     #[test]
-    fn a_request_on_the_boot_area_is_obeyed_once() {
-        let (root, belongings) = used_box();
-        let request = root.path().join("request");
-        fs::write(&request, "").unwrap();
-        assert!(belongings.are_to_go(&request));
-        assert!(belongings.complete_reset(&request).unwrap());
-        assert!(!request.exists());
-        assert_empty(&belongings);
+    fn a_request_on_either_boot_area_is_obeyed_once() {
+        for file in ["own", "other"] {
+            let (root, belongings) = used_box();
+            let requests = [root.path().join("own"), root.path().join("other")];
+            let request = root.path().join(file);
+            fs::write(&request, "").unwrap();
+            assert!(belongings.are_to_go(&requests));
+            assert!(belongings.complete_reset(&requests).unwrap());
+            assert!(!request.exists());
+            assert_empty(&belongings);
+        }
     }
 
     #[test]
-    fn a_request_that_cannot_be_removed_is_obeyed_once() {
+    fn requests_that_cannot_be_removed_are_obeyed_once() {
         let (root, belongings) = used_box();
-        // A directory cannot be removed like a file.
-        let request = root.path().join("request");
-        fs::create_dir(&request).unwrap();
-        assert!(belongings.complete_reset(&request).unwrap());
+        let mut requests = [root.path().join("own"), root.path().join("other")];
+        for (request, since_1970) in requests.iter().zip([1_000, 2_000]) {
+            // A directory cannot be removed like a file.
+            fs::create_dir(request).unwrap();
+            let when = UNIX_EPOCH + Duration::from_secs(since_1970);
+            File::open(request).unwrap().set_modified(when).unwrap();
+        }
+        assert!(belongings.complete_reset(&requests).unwrap());
         assert_eq!(left(&belongings.state), [OBEYED]);
-        assert!(!belongings.are_to_go(&request));
-        assert!(!belongings.complete_reset(&request).unwrap());
+        assert!(!belongings.are_to_go(&requests));
+        // The other slot started.
+        requests.reverse();
+        assert!(!belongings.complete_reset(&requests).unwrap());
+        let again = UNIX_EPOCH + Duration::from_secs(3_000);
+        File::open(&requests[1]).unwrap().set_modified(again).unwrap();
+        assert!(belongings.complete_reset(&requests).unwrap(), "asked anew");
+        assert!(!belongings.are_to_go(&requests));
     }
 }

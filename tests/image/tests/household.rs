@@ -48,6 +48,8 @@ async fn a_flashed_box_serves_a_household() {
     steps.done("restarted, with everything kept");
     start_other_slot(&mut machine).await.unwrap();
     steps.done("slot B started, with everything kept");
+    reset(&mut machine).await.unwrap();
+    steps.done("reset by a file on the boot area, and the new owner stays");
     steps.end();
 }
 
@@ -281,4 +283,24 @@ async fn start_other_slot(machine: &mut Machine) -> Result<()> {
     let next = "efibootmgr -q -n $(efibootmgr | sed -n 's/^Boot\\([0-9A-F]*\\)[* ] *B\\t.*/\\1/p')";
     shell.run(next).await?;
     restart(machine, "B").await
+}
+
+/// As an owner who cannot sign in asks for it: by a file on the boot area.
+async fn reset(machine: &mut Machine) -> Result<()> {
+    let ask = "mount -o remount,rw /boot && touch /boot/homenichat-factory-reset && mount -o remount,ro /boot";
+    machine.shell().await?.run(ask).await?;
+    machine.restart().await?;
+    let (_, setup) = machine.api.get("/api/setup/status").await?;
+    ensure!(setup.get("setupNeeded") == Some(&json!(true)), "{setup}");
+    // The file is still there, on what is now the other slot's area; the owner who comes now is not the one who asked.
+    machine.create_owner().await?;
+    machine.wait_for_lines(2).await?;
+    let kept = machine.messages().await?;
+    ensure!(kept.is_empty(), "{} messages of the old owner", kept.len());
+    machine.shell().await?.run("systemctl restart homenichatd").await?;
+    let stays = || async {
+        let (_, setup) = machine.api.get("/api/setup/status").await.ok()?;
+        (setup.get("setupNeeded") == Some(&json!(false))).then_some(())
+    };
+    wait_for("the new owner to be known", machine.patience, stays).await.with_context(|| machine.log())
 }
