@@ -17,6 +17,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -351,7 +352,8 @@ pub fn image() -> Result<PathBuf> {
 
 /// An address of this machine alone, other than that of every other process.
 fn own_address() -> Ipv4Addr {
+    static MACHINES: AtomicU8 = AtomicU8::new(77);
     let [.., high, low] = std::process::id().to_be_bytes();
     // Neither 0 nor 255 at the end.
-    Ipv4Addr::new(127, 77, high, low.clamp(1, 254))
+    Ipv4Addr::new(127, MACHINES.fetch_add(1, Ordering::Relaxed), high, low.clamp(1, 254))
 }

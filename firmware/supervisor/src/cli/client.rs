@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -24,20 +24,17 @@ const LARGEST_ANSWER: usize = 16 << 20;
 /// The box, as an app sees it.
 pub(super) struct Client {
     authority: String,
-    token_file: PathBuf,
+    token_file: Option<PathBuf>,
 }
 
 impl Client {
     /// A client of the box at `url`.
     pub(super) fn new(url: &str, token_file: Option<PathBuf>) -> Result<Self> {
         let Some(rest) = url.strip_prefix("http://") else { bail!("the address of the box begins with http://") };
-        let token_file = match token_file {
-            Some(file) => file,
-            None => default_token_file()?,
-        };
         let host = rest.trim_end_matches('/');
         let authority = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-        Ok(Self { authority, token_file })
+        // Not every command needs a session, and not every environment has a place for one.
+        Ok(Self { authority, token_file: token_file.or_else(default_token_file) })
     }
 
     /// `GET path`.
@@ -62,22 +59,28 @@ impl Client {
 
     /// Keeps the session for the next run, readable by its owner only.
     pub(super) fn keep_token(&self, token: &str) -> Result<()> {
-        if let Some(dir) = self.token_file.parent() {
+        let token_file = self.token_file()?;
+        if let Some(dir) = token_file.parent() {
             fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         }
         let mut options = fs::OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&self.token_file);
-        let mut file = file.with_context(|| format!("writing {}", self.token_file.display()))?;
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(token_file);
+        let mut file = file.with_context(|| format!("writing {}", token_file.display()))?;
         file.write_all(token.as_bytes()).context("keeping the session")
     }
 
     /// Forgets the session.
     pub(super) fn forget_token(&self) -> Result<()> {
-        fs::remove_file(&self.token_file).with_context(|| format!("removing {}", self.token_file.display()))
+        let token_file = self.token_file()?;
+        fs::remove_file(token_file).with_context(|| format!("removing {}", token_file.display()))
+    }
+
+    fn token_file(&self) -> Result<&Path> {
+        self.token_file.as_deref().context("neither HOME nor XDG_CONFIG_HOME is set; give --token-file")
     }
 
     fn token(&self) -> Option<String> {
-        fs::read_to_string(&self.token_file).ok().map(|token| token.trim().to_owned())
+        fs::read_to_string(self.token_file.as_deref()?).ok().map(|token| token.trim().to_owned())
     }
 
     async fn connect(&self) -> Result<TcpStream> {
@@ -118,9 +121,9 @@ impl Client {
     }
 }
 
-fn default_token_file() -> Result<PathBuf> {
+fn default_token_file() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")));
-    Ok(base.context("neither HOME nor XDG_CONFIG_HOME is set; give --token-file")?.join("homenichat/token"))
+    Some(base?.join("homenichat/token"))
 }
