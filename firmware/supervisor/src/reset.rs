@@ -4,6 +4,7 @@
 //! opens anything: an interruption at any moment leaves either everything or nothing.
 
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
@@ -83,22 +84,31 @@ impl Belongings {
         Ok(())
     }
 
-    /// Boot areas that cannot be written must not reset the box at every start.
+    /// Boot areas that cannot be written must not reset the box at every start, nor one that comes back later.
     fn put_away(&self, requests: &[PathBuf]) -> Result<()> {
-        let mut obeyed = String::new();
+        let before = self.obeyed();
+        let mut obeyed = before.clone();
         for request in requests {
             let (Some(stamp), Err(error)) = (stamp(request), fs::remove_file(request)) else { continue };
             warn!(file = %request.display(), %error, "the request cannot be removed: it is ignored from here on");
-            obeyed.push_str(&stamp);
-            obeyed.push('\n');
+            obeyed.insert(stamp);
         }
-        if obeyed.is_empty() { Ok(()) } else { write_durably(&self.state.join(OBEYED), obeyed.as_bytes()) }
+        if obeyed == before {
+            return Ok(());
+        }
+        let lines: String = obeyed.iter().map(|stamp| format!("{stamp}\n")).collect();
+        write_durably(&self.state.join(OBEYED), lines.as_bytes())
     }
 
     /// Whether one of these files asks for what was not done yet.
     fn asks(&self, requests: &[PathBuf]) -> bool {
-        let obeyed = fs::read_to_string(self.state.join(OBEYED)).unwrap_or_default();
-        requests.iter().filter_map(|request| stamp(request)).any(|stamp| !obeyed.lines().any(|line| line == stamp))
+        let obeyed = self.obeyed();
+        requests.iter().filter_map(|request| stamp(request)).any(|stamp| !obeyed.contains(&stamp))
+    }
+
+    fn obeyed(&self) -> BTreeSet<String> {
+        let lines = fs::read_to_string(self.state.join(OBEYED)).unwrap_or_default();
+        lines.lines().map(str::to_owned).collect()
     }
 }
 
@@ -231,7 +241,8 @@ mod tests {
         assert!(!belongings.complete_reset(&requests).unwrap());
         let again = UNIX_EPOCH + Duration::from_secs(3_000);
         File::open(&requests[1]).unwrap().set_modified(again).unwrap();
-        assert!(belongings.complete_reset(&requests).unwrap(), "asked anew");
-        assert!(!belongings.are_to_go(&requests));
+        // Asked anew, while the other area cannot be looked at.
+        assert!(belongings.complete_reset(&requests[1..]).unwrap());
+        assert!(!belongings.are_to_go(&requests), "the area that came back asks for nothing new");
     }
 }
