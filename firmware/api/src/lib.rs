@@ -35,7 +35,7 @@ pub use lines::{
 };
 pub use live::{
     CallsChanged, ChatRead, ChatsSnapshot, ClientFrame, Envelope, Event, EventList, IncomingCall, MessageStatusChange,
-    ServerAnswer, ServerEvent, ServerFrame, WatchdogAction,
+    ServerAnswer, ServerEvent, ServerFrame, WatchdogAction, WatchdogStep,
 };
 pub use messages::{
     Chat, ChatList, Message, MessageContent, MessageFacts, MessageKey, MessageKind, MessageList, MessageStatus,

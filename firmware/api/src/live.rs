@@ -192,14 +192,36 @@ pub struct CallsChanged {
     pub reason: String,
 }
 
-/// Data of `watchdog_action`: one rung of the self-heal ladder.
+/// What the box did by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchdogStep {
+    /// A command was sent to the modem once more.
+    Retry,
+    /// The modem was set up anew.
+    Reinitialise,
+    /// The modem was told to start anew.
+    FunctionalityReset,
+    /// The modem was taken off the bus and put back.
+    UsbReset,
+    /// Nothing helped, and nothing more is tried for a while.
+    GaveUp,
+    /// Modems are started one after the other.
+    StaggeredStart,
+    /// A program is started anew.
+    Restart,
+    /// Sound is missing, or not as it should be.
+    AudioAlarm,
+}
+
+/// Data of `watchdog_action`: what the box did by itself, or noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WatchdogAction {
-    /// What it was done to: `modem-2`, `asterisk`, …
+    /// What it was done to: `modem-2`, `asterisk`, `power`, or the id of a line.
     pub target: String,
-    /// What was done: `retry`, `reinitialise`, `reset`, `usb_reset`, `restart`, `give_up`.
-    pub action: String,
+    /// What was done.
+    pub action: WatchdogStep,
     /// Why, in words.
     pub reason: String,
 }

@@ -150,7 +150,7 @@ pub enum ModelTableError {
 }
 
 /// The known models by USB vendor and product.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelTable {
     rows: BTreeMap<(u16, u16), Row>,
 }

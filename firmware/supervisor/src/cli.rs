@@ -21,6 +21,9 @@ struct Arguments {
     /// Where the box answers.
     #[arg(long, env = "HOMENICHAT_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
+    /// The certificate of the box's authority, for an address with https; the box offers it at http://BOX/authority.crt.
+    #[arg(long, env = "HOMENICHAT_AUTHORITY")]
+    authority: Option<PathBuf>,
     /// The file that keeps you signed in.
     #[arg(long, env = "HOMENICHAT_TOKEN_FILE")]
     token_file: Option<PathBuf>,
@@ -143,8 +146,8 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { url, token_file, json, action } = arguments;
-    let client = Client::new(&url, token_file)?;
+    let Arguments { url, authority, token_file, json, action } = arguments;
+    let client = Client::new(&url, authority.as_deref(), token_file)?;
     let show = show::Show { json };
     match action {
         Action::Setup { username } => sign_in(&client, "/api/setup/owner", &username).await,

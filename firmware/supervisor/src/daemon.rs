@@ -289,7 +289,7 @@ fn spawn_fleet(
         rate: configuration.sending_rate(),
     };
     let (pulse, asked) = Pulse::new();
-    let fleet = Fleet::new(context, configuration.models()?);
+    let fleet = Fleet::new(context, configuration.models().clone());
     Ok((tokio::spawn(fleet.run(devices, asked, stops)), pulse))
 }
 

@@ -184,7 +184,13 @@ impl ExchangeTask {
                 machine.handle_ari_connected(&channels, &bridges, clock::now());
             }
             PbxEvent::Ari(event) => machine.handle_ari_event(event, clock::now()),
-            PbxEvent::Lost | PbxEvent::Ended => machine.handle_ari_lost(clock::now()),
+            PbxEvent::Lost => machine.handle_ari_lost(clock::now()),
+            PbxEvent::Ended { unasked } => {
+                machine.handle_ari_lost(clock::now());
+                if let Some(status) = unasked {
+                    self.tell_restart(format!("it ended by itself: {status}")).await;
+                }
+            }
             PbxEvent::Ami(asterisk::ami::Event::MessageWaiting { mailbox, new, old }) => {
                 let what = serde_json::json!({ "mailbox": mailbox, "new": new, "old": old });
                 self.note("voicemail", &what).await;
@@ -192,13 +198,7 @@ impl ExchangeTask {
             PbxEvent::Ami(_) => {}
             PbxEvent::Unresponsive => {
                 warn!("Asterisk does not answer any more: it is restarted as soon as no call is up");
-                let what = api::WatchdogAction {
-                    target: "asterisk".to_owned(),
-                    action: "restart".to_owned(),
-                    reason: "its REST interface does not answer".to_owned(),
-                };
-                self.note("watchdog_action", &what).await;
-                self.parts.hub.publish(&api::ServerEvent::WatchdogAction(what));
+                self.tell_restart("its REST interface does not answer".to_owned()).await;
                 if let Err(error) = self.parts.pbx.restart_when_idle().await {
                     warn!(%error, "Asterisk could not be told to restart");
                 }
@@ -262,9 +262,15 @@ impl ExchangeTask {
         if let Some(facts) = self.parts.registry.line(line) {
             self.parts.registry.update(&facts.usb_path, |facts| facts.audio_alarm = Some(Proven::now(text.clone())));
         }
-        let what = api::WatchdogAction { target: line.to_string(), action: "audio_alarm".to_owned(), reason: text };
-        self.note("audio_alarm", &what).await;
-        self.parts.hub.publish(&api::ServerEvent::WatchdogAction(what));
+        let action = api::WatchdogStep::AudioAlarm;
+        let what = api::WatchdogAction { target: line.to_string(), action, reason: text };
+        self.parts.hub.publish_watchdog(&self.parts.store, what).await;
+    }
+
+    async fn tell_restart(&self, reason: String) {
+        let action = api::WatchdogStep::Restart;
+        let what = api::WatchdogAction { target: "asterisk".to_owned(), action, reason };
+        self.parts.hub.publish_watchdog(&self.parts.store, what).await;
     }
 
     async fn note<T: serde::Serialize>(&self, kind: &str, what: &T) {

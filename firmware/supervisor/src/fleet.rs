@@ -136,9 +136,9 @@ impl Fleet {
                       one after the other"
                 .to_owned();
         warn!(reason, "power");
-        let action = api::WatchdogAction { target: "power".to_owned(), action: "staggered_start".to_owned(), reason };
-        self.context.note("watchdog_action", &action).await;
-        self.context.hub.publish(&api::ServerEvent::WatchdogAction(action));
+        let action =
+            api::WatchdogAction { target: "power".to_owned(), action: api::WatchdogStep::StaggeredStart, reason };
+        self.context.hub.publish_watchdog(&self.context.store, action).await;
     }
 
     async fn end(&mut self, usb_path: &str) -> bool {

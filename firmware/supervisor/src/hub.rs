@@ -1,7 +1,12 @@
 //! Hands live events to whoever listens.
 
+use crate::chain::Chain;
+use crate::line::LineContext;
+use crate::records;
 use std::sync::Arc;
+use store::{Message, Store};
 use tokio::sync::broadcast;
+use tracing::error;
 
 /// Events kept for a slow listener before it is told to fetch everything again.
 const BACKLOG: usize = 1024;
@@ -25,8 +30,24 @@ impl Hub {
         match serde_json::to_string(&envelope) {
             // An error only says that nobody listens.
             Ok(json) => drop(self.events.send(json.into())),
-            Err(error) => tracing::error!(%error, "event could not be written as JSON"),
+            Err(error) => error!(%error, "event could not be written as JSON"),
         }
+    }
+
+    /// Tells of a message that has just been stored, and of what it makes of its chat.
+    pub async fn publish_message(&self, store: &Store, message: Message) {
+        let chat = message.chat.clone();
+        self.publish(&api::ServerEvent::NewMessage(Box::new(records::message(message))));
+        match store.find_chat(chat).await {
+            Ok(chat) => self.publish(&api::ServerEvent::ChatUpdated(records::chat(chat))),
+            Err(error) => error!(error = %Chain(&error), "a chat cannot be told of"),
+        }
+    }
+
+    /// Notes what the box did by itself, and tells of it.
+    pub async fn publish_watchdog(&self, store: &Store, action: api::WatchdogAction) {
+        LineContext::note_in(store, "watchdog_action", &action).await;
+        self.publish(&api::ServerEvent::WatchdogAction(action));
     }
 
     /// Listens from now on.

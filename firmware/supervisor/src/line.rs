@@ -280,9 +280,8 @@ impl LineTask {
                 facts.stage = Stage::Starting;
             }
         });
-        let action = api::WatchdogAction { target: self.name(), action: recovery_word(step).to_owned(), reason };
-        self.context.note("watchdog_action", &action).await;
-        self.context.hub.publish(&api::ServerEvent::WatchdogAction(action));
+        let action = api::WatchdogAction { target: self.name(), action: watchdog_step(step), reason };
+        self.context.hub.publish_watchdog(&self.context.store, action).await;
         // The wish for the reset itself follows this.
         (self.is_leaving && step != Recovery::UsbReset).then_some(LineEnd::Silent)
     }
@@ -365,12 +364,12 @@ fn is_free<T>(waiting: Option<&oneshot::Sender<T>>) -> bool {
     waiting.is_none_or(oneshot::Sender::is_closed)
 }
 
-fn recovery_word(step: Recovery) -> &'static str {
+fn watchdog_step(step: Recovery) -> api::WatchdogStep {
     match step {
-        Recovery::Retry => "retry",
-        Recovery::Reinitialise => "reinitialise",
-        Recovery::FunctionalityReset => "functionality_reset",
-        Recovery::UsbReset => "usb_reset",
-        Recovery::GaveUp => "gave_up",
+        Recovery::Retry => api::WatchdogStep::Retry,
+        Recovery::Reinitialise => api::WatchdogStep::Reinitialise,
+        Recovery::FunctionalityReset => api::WatchdogStep::FunctionalityReset,
+        Recovery::UsbReset => api::WatchdogStep::UsbReset,
+        Recovery::GaveUp => api::WatchdogStep::GaveUp,
     }
 }

@@ -1,18 +1,71 @@
 //! Calls of a household, seen from the far end and from its phones.
 
 use crate::baresip::Baresip;
-use crate::house::House;
+use crate::clock::wait_for;
+use crate::house::{EC25, House, SIM7600};
+use crate::lab::Lab;
 use crate::tone::Recording;
-use anyhow::{Result, bail};
-use modem_sim::core::{CallReport, CallState};
-use modem_sim::runner::write_wav;
+use anyhow::{Context, Result, bail};
+use modem_sim::core::{CallReport, CallState, Personality};
+use modem_sim::runner::{ModemConfig, write_wav};
 use serde_json::{Value, json};
+use settings::LineSettings;
 use std::time::Duration;
 
 /// What a phone says in the stories of calls.
 pub const PHONE_HZ: u32 = 440;
 /// What the far end says.
 pub const FAR_HZ: u32 = 1000;
+
+/// Whatever is waited for comes within a second or two, and on a machine that does much else within this.
+pub const MOMENT: Duration = Duration::from_secs(30);
+/// Who calls, and is called.
+pub const FAR_NUMBER: &str = "+33698765432";
+/// A number dialled behind these leaves through this modem.
+pub const PREFIXES: [(&str, &str); 2] = [(EC25, "81"), (SIM7600, "82")];
+
+/// A box on which each line has a prefix of its own and Asterisk knows it; the second modem may be of another kind.
+///
+/// # Errors
+/// With the log of the supervisor.
+pub async fn lab_with(personality: Option<&str>) -> Result<Lab> {
+    let mut lines = Vec::new();
+    for (modem, (_, prefix)) in ModemConfig::defaults().iter().zip(PREFIXES) {
+        lines.push(line_settings(&modem.profile.sim.as_ref().context("no SIM")?.iccid, prefix)?);
+    }
+    let personality = personality.map(|name| Personality::named(name).context("no such personality")).transpose()?;
+    let lab = Lab::start_with(
+        |config| {
+            if let (Some(personality), Some(modem)) = (personality, config.modems.get_mut(1)) {
+                modem.personality = personality;
+            }
+        },
+        |settings| settings.lines = lines,
+    )
+    .await?;
+    lab.wait_for_asterisk().await?;
+    let is_known = || async {
+        for (_, prefix) in PREFIXES {
+            let shown = lab.console(&format!("dialplan show {prefix}0698765432@from-internal")).await.ok()?;
+            shown.contains(&format!("'_{prefix}X.'")).then_some(())?;
+        }
+        Some(())
+    };
+    wait_for("the dialplan to know the lines", MOMENT, is_known).await.with_context(|| lab.log())?;
+    Ok(lab)
+}
+
+fn line_settings(iccid: &str, prefix: &str) -> Result<LineSettings> {
+    Ok(LineSettings {
+        iccid: iccid.parse()?,
+        name: "line".parse()?,
+        ring: vec!["2001".parse()?],
+        ring_seconds: 5,
+        voicemail: None,
+        prefix: Some(prefix.parse()?),
+        country: None,
+    })
+}
 
 impl House {
     /// The call that a modem has, as the network sees it.

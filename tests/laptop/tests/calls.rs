@@ -1,63 +1,15 @@
 //! Calls in and out, with sound.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a story fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story fails by panicking")]
 
 use anyhow::Context;
-use laptop_tests::calls::{FAR_HZ, PHONE_HZ};
+use laptop_tests::calls::{FAR_HZ, FAR_NUMBER, MOMENT, PHONE_HZ, PREFIXES, lab_with};
 use laptop_tests::clock::wait_for;
 use laptop_tests::lab::{EC25, Lab, SIM7600};
 use laptop_tests::tone::Recording;
 use modem_sim::core::fault::Fault;
-use modem_sim::core::{CallPlan, CallState, Control, Outcome, Personality};
-use modem_sim::runner::ModemConfig;
+use modem_sim::core::{CallPlan, CallState, Control, Outcome};
 use serde_json::json;
-use settings::LineSettings;
 use std::time::Duration;
-
-/// Whatever is waited for comes within a second or two, and on a machine that does much else within this.
-const MOMENT: Duration = Duration::from_secs(30);
-const FAR_NUMBER: &str = "+33698765432";
-/// A number dialled behind these leaves through this modem.
-const PREFIXES: [(&str, &str); 2] = [(EC25, "81"), (SIM7600, "82")];
-
-/// A box on which each line has a prefix of its own.
-async fn lab_with(personality: Option<&str>) -> Lab {
-    let lab = Lab::start_with(
-        |config| {
-            if let (Some(name), Some(modem)) = (personality, config.modems.get_mut(1)) {
-                modem.personality = Personality::named(name).expect("a personality of the simulator");
-            }
-        },
-        |settings| {
-            for (modem, (_, prefix)) in ModemConfig::defaults().iter().zip(PREFIXES) {
-                settings.lines.push(line_settings(&modem.profile.sim.as_ref().unwrap().iccid, prefix));
-            }
-        },
-    )
-    .await
-    .unwrap();
-    lab.wait_for_asterisk().await.unwrap();
-    let is_known = || async {
-        for (_, prefix) in PREFIXES {
-            let shown = lab.console(&format!("dialplan show {prefix}0698765432@from-internal")).await.ok()?;
-            shown.contains(&format!("'_{prefix}X.'")).then_some(())?;
-        }
-        Some(())
-    };
-    wait_for("the dialplan to know the lines", MOMENT, is_known).await.with_context(|| lab.log()).unwrap();
-    lab
-}
-
-fn line_settings(iccid: &str, prefix: &str) -> LineSettings {
-    LineSettings {
-        iccid: iccid.parse().unwrap(),
-        name: "line".parse().unwrap(),
-        ring: vec!["2001".parse().unwrap()],
-        ring_seconds: 5,
-        voicemail: None,
-        prefix: Some(prefix.parse().unwrap()),
-        country: None,
-    }
-}
 
 async fn call_out_and_prove_sound(lab: &Lab, modem: &str, prefix: &str) {
     let phone = lab.phone("2001", PHONE_HZ, false).await.unwrap();
@@ -75,7 +27,7 @@ async fn call_out_and_prove_sound(lab: &Lab, modem: &str, prefix: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_calls_out_through_each_modem_and_both_sides_hear_each_other() {
-    let lab = lab_with(None).await;
+    let lab = lab_with(None).await.unwrap();
     for (modem, prefix) in PREFIXES {
         call_out_and_prove_sound(&lab, modem, prefix).await;
     }
@@ -83,7 +35,7 @@ async fn a_phone_calls_out_through_each_modem_and_both_sides_hear_each_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_modem_that_asks_for_a_pause_in_the_sound_is_given_one() {
-    let lab = lab_with(None).await;
+    let lab = lab_with(None).await.unwrap();
     let (modem, prefix) = PREFIXES[0];
     let pause = Fault::PcmHoldsOff { after_ms: 1000, for_ms: 1500 };
     lab.sim.control(modem, Control::Fault(pause)).await.unwrap();
@@ -93,7 +45,7 @@ async fn a_modem_that_asks_for_a_pause_in_the_sound_is_given_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sound_at_16_khz_is_recognised_by_what_arrives() {
-    let lab = lab_with(Some("sim7600-volte16k")).await;
+    let lab = lab_with(Some("sim7600-volte16k")).await.unwrap();
     call_out_and_prove_sound(&lab, SIM7600, "82").await;
     // From the first moment on: at the wrong rate it would be an octave higher.
     let beginning = lab.heard_by_far_end(SIM7600).await.unwrap().beginning(200);
@@ -103,7 +55,7 @@ async fn sound_at_16_khz_is_recognised_by_what_arrives() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_is_called_through_each_modem_and_both_sides_hear_each_other() {
-    let lab = lab_with(None).await;
+    let lab = lab_with(None).await.unwrap();
     for (modem, _) in PREFIXES {
         let phone = lab.phone("2001", PHONE_HZ, true).await.unwrap();
         lab.sim.call(modem, FAR_NUMBER).await.unwrap();
@@ -120,7 +72,7 @@ async fn a_phone_is_called_through_each_modem_and_both_sides_hear_each_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_nobody_answers_is_recorded_as_voicemail() {
-    let lab = lab_with(None).await;
+    let lab = lab_with(None).await.unwrap();
     lab.sim.call(EC25, FAR_NUMBER).await.unwrap();
     lab.wait_for_call(EC25, CallState::Active).await.unwrap();
     let inbox = lab.dir().join("state/spool/voicemail/homenichat/2001/INBOX");
@@ -141,7 +93,7 @@ async fn a_call_that_nobody_answers_is_recorded_as_voicemail() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_phone_learns_why_a_call_failed() {
-    let lab = lab_with(None).await;
+    let lab = lab_with(None).await.unwrap();
     let phone = lab.phone("2001", PHONE_HZ, false).await.unwrap();
     for (modem, prefix) in PREFIXES {
         for (outcome, want) in [(Outcome::Busy, "486"), (Outcome::NoAnswer, "480"), (Outcome::Congestion, "503")] {
@@ -163,7 +115,7 @@ async fn the_phone_learns_why_a_call_failed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_that_gives_up_ends_the_call_and_a_caller_that_gives_up_stops_the_ringing() {
-    let lab = lab_with(None).await;
+    let lab = lab_with(None).await.unwrap();
     let phone = lab.phone("2001", PHONE_HZ, false).await.unwrap();
     for (modem, prefix) in PREFIXES {
         let plan = CallPlan { number: None, outcome: Outcome::Ring, ring_ms: 60_000, once: true };
@@ -185,7 +137,7 @@ async fn a_phone_that_gives_up_ends_the_call_and_a_caller_that_gives_up_stops_th
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_pressed_on_the_phone_reach_the_far_end() {
-    let lab = lab_with(None).await;
+    let lab = lab_with(None).await.unwrap();
     for (modem, prefix) in PREFIXES {
         let phone = lab.phone("2001", PHONE_HZ, false).await.unwrap();
         phone.dial(&format!("{prefix}0698765432")).await.unwrap();
@@ -205,7 +157,7 @@ async fn keys_pressed_on_the_phone_reach_the_far_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_caller_is_turned_away_and_the_first_call_goes_on() {
-    let lab = lab_with(None).await;
+    let lab = lab_with(None).await.unwrap();
     let phone = lab.phone("2001", PHONE_HZ, true).await.unwrap();
     lab.sim.call(EC25, FAR_NUMBER).await.unwrap();
     lab.wait_for_call(EC25, CallState::Active).await.unwrap();
@@ -225,7 +177,7 @@ async fn a_second_caller_is_turned_away_and_the_first_call_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_supervisor_leaves_no_phone_in_a_silent_call() {
     for is_outgoing in [true, false] {
-        let mut lab = lab_with(None).await;
+        let mut lab = lab_with(None).await.unwrap();
         let phone = lab.phone("2001", PHONE_HZ, !is_outgoing).await.unwrap();
         if is_outgoing {
             phone.dial("810698765432").await.unwrap();
@@ -247,7 +199,7 @@ async fn a_killed_supervisor_leaves_no_phone_in_a_silent_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_app_places_a_call_and_ends_it() {
-    let lab = lab_with(None).await;
+    let lab = lab_with(None).await.unwrap();
     let phone = lab.phone("2001", PHONE_HZ, true).await.unwrap();
     let line = lab.line_of(SIM7600).await.unwrap();
     let body = json!({"destination": FAR_NUMBER, "from": line, "extension": "2001"});

@@ -29,6 +29,41 @@ async fn an_sms_appears_in_the_inbox_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_begins_with_the_inbox_follows_it_and_answers_by_the_line_that_was_written_to() {
+    let lab = Lab::start().await.unwrap();
+    let mut events = lab.api.events().await.unwrap();
+    let first = events.wait("chats_list_update", MOMENT, |_| true).await.unwrap();
+    assert_eq!((&first["data"]["chats"], &first["data"]["reason"]), (&json!([]), &json!("connected")));
+    for modem in [EC25, SIM7600] {
+        let text = format!("to {modem}");
+        lab.sim.send_sms(modem, "+33612345678", &text).await.unwrap();
+        let is_of_text = |e: &Value| e["data"]["lastMessage"] == text;
+        let changed = events.wait("chat_updated", MOMENT, is_of_text).await.unwrap();
+        assert_eq!(changed["data"]["unreadCount"], 1);
+        let id = changed["data"]["id"].as_str().unwrap();
+        let path = format!("/api/chats/{}", id.replace('+', "%2B"));
+        let (status, _) = lab.api.send("PUT", &format!("{path}/read"), None).await.unwrap();
+        assert!(status.is_success());
+        events.wait("chat_read", MOMENT, |e| e["data"]["chatId"] == id).await.unwrap();
+
+        let reply = format!("from {modem}");
+        let (status, accepted) = lab.api.post(&format!("{path}/messages"), json!({"text": reply})).await.unwrap();
+        assert_eq!((status.as_u16(), &accepted["chatId"]), (202, &json!(id)), "{accepted}");
+        let changed = events.wait("chat_updated", MOMENT, |e| e["data"]["lastMessage"] == reply).await.unwrap();
+        assert_eq!((&changed["data"]["id"], &changed["data"]["unreadCount"]), (&json!(id), &json!(0)));
+        assert_eq!(lab.wait_for_sent(&reply).await.unwrap(), modem);
+    }
+    let mut later = lab.api.events().await.unwrap();
+    let first = later.wait("chats_list_update", MOMENT, |_| true).await.unwrap();
+    let chats = first["data"]["chats"].as_array().unwrap();
+    let last: Vec<_> = chats.iter().map(|chat| chat["lastMessage"].as_str().unwrap()).collect();
+    assert_eq!(last, ["from 1-3", "from 1-2"], "one conversation for each line, the most recent first");
+    let nobody = json!({"text": "x"});
+    let (status, answer) = lab.api.post("/api/chats/sms_nobody/messages", nobody).await.unwrap();
+    assert_eq!((status.as_u16(), &answer["code"]), (404, &json!("not_found")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_sms_leaves_through_the_line_that_was_chosen_and_its_report_comes_back() {
     let lab = Lab::start().await.unwrap();
     for modem in [EC25, SIM7600] {
@@ -171,19 +206,63 @@ async fn refusals_of_the_network_are_told_in_words_and_nothing_is_lost() {
         events.wait("message_status", MOMENT, |e| e["data"]["messageId"] == id && e["data"]["status"] == "failed");
     let error = failed.await.unwrap()["data"]["error"].as_str().unwrap().to_owned();
     assert!(error.contains("28") && error.len() > 20, "{error}");
-    lab.sim.control(EC25, Control::Fault(Fault::SubmitNeverAnswered { count: 1 })).await.unwrap();
-    let (_, accepted) = lab.api.post("/api/sms/send", send("never answered")).await.unwrap();
-    assert_eq!(accepted["segments"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_network_says_later_is_told_and_what_nobody_can_know_is_unknown() {
+    let mut lab = Lab::start().await.unwrap();
+    let mut events = lab.api.events().await.unwrap();
+    let line = lab.line_of(EC25).await.unwrap();
+    for (outcome, stages) in
+        [(ReportOutcome::Failed, vec!["sent", "failed"]), (ReportOutcome::Delayed, vec!["sent", "delivered"])]
+    {
+        lab.sim.control(EC25, Control::Fault(Fault::Report { outcome })).await.unwrap();
+        let id = lab.send_by(&line, "hello").await.unwrap()["messageId"].clone();
+        for stage in stages {
+            let is_there = |e: &Value| e["data"]["messageId"] == id && e["data"]["status"] == stage;
+            events.wait("message_status", MOMENT, is_there).await.unwrap();
+        }
+    }
+    // The box is killed while it waits for the network's answer, which nobody hears then.
+    for fault in [Fault::Report { outcome: ReportOutcome::Never }, Fault::SubmitNeverAnswered { count: 1 }] {
+        lab.sim.control(EC25, Control::Fault(fault)).await.unwrap();
+    }
+    let id = lab.send_by(&line, "never answered").await.unwrap()["messageId"].clone();
+    lab.wait_for_sent("never answered").await.unwrap();
+    lab.kill_supervisor().await.unwrap();
+    lab.start_supervisor().await.unwrap();
+    let messages = lab.messages().await.unwrap();
+    let message = messages.iter().find(|message| message["id"] == id).unwrap();
+    assert_eq!(message["status"], "unknown", "{message}");
+    lab.wait_for_lines(2).await.unwrap();
+    lab.send_by(&line, "the next one").await.unwrap();
+    lab.wait_for_sent("the next one").await.unwrap();
+    let sent = lab.sim.sent().await.unwrap();
+    let times = sent.iter().filter(|sent| sent.message.text == "never answered").count();
+    assert_eq!(times, 1, "it may have arrived: it is not sent again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ussd_answers_and_asks_back() {
     let lab = Lab::start().await.unwrap();
+    let text = |answer: &Value| answer["text"].as_str().unwrap().to_owned();
     for modem in [EC25, SIM7600] {
         let line = lab.line_of(modem).await.unwrap();
         let path = format!("/api/lines/{line}/ussd");
         let (status, answer) = lab.api.post(&path, json!({"code": "*100#"})).await.unwrap();
         assert!(status.is_success(), "{answer}");
-        assert!(!answer["text"].as_str().unwrap().is_empty());
+        assert!(text(&answer).contains("12,34 EUR"), "{answer}");
+        assert_eq!(answer["expectsReply"], false);
+        let (_, answer) = lab.api.post(&path, json!({"code": "#123#"})).await.unwrap();
+        assert_eq!(answer["expectsReply"], true, "{answer}");
+        let (_, answer) = lab.api.post(&format!("{path}/reply"), json!({"text": "1"})).await.unwrap();
+        assert_eq!((text(&answer).as_str(), &answer["expectsReply"]), ("Solde: 12,34 EUR", &json!(false)));
+        lab.api.post(&path, json!({"code": "#123#"})).await.unwrap();
+        let (status, answer) = lab.api.send("DELETE", &path, None).await.unwrap();
+        assert!(status.is_success(), "{answer}");
+        let (_, answer) = lab.api.post(&path, json!({"code": "*#100#"})).await.unwrap();
+        assert_eq!(text(&answer), "Crédit épuisé ✓");
+        let (status, answer) = lab.api.post(&path, json!({"code": "call me"})).await.unwrap();
+        assert_eq!((status.as_u16(), &answer["code"]), (400, &json!("invalid_request")));
     }
 }

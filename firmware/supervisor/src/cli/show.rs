@@ -120,6 +120,14 @@ impl Show {
 
     /// One live event.
     pub(super) fn event(&self, event: &Value) -> Result<()> {
+        // For programs: what a person reads says the same.
+        let is_for_apps = matches!(
+            text(event, "type").as_str(),
+            "auth_success" | "pong" | "chats_list_update" | "chat_updated" | "call_history_update"
+        );
+        if is_for_apps && !self.json {
+            return Ok(());
+        }
         self.one(event, |event| {
             let data = event.get("data").unwrap_or(&Value::Null);
             match text(event, "type").as_str() {

@@ -33,6 +33,9 @@ pub(super) struct Configuration {
     settings: Settings,
     /// Why the settings file is not used.
     problem: Option<String>,
+    models: ModelTable,
+    /// Why the owner's table of models is not used.
+    models_problem: Option<String>,
     secrets: Secrets,
     lines: LineIds,
     config_dir: PathBuf,
@@ -52,8 +55,10 @@ impl Configuration {
         let run_dir = directory(&options.run_dir)?;
         let (settings, problem) = load_usable(&config_dir, options.laptop)?;
         let secrets = load_secrets(&config_dir, &settings)?;
+        let (models, models_problem) = load_models(&config_dir)?;
         let places = places(options.asterisk.as_deref(), &config_dir, &state_dir, &run_dir)?;
-        Ok(Self { settings, problem, secrets, lines: LineIds::new(), config_dir, state_dir, run_dir, places })
+        let lines = LineIds::new();
+        Ok(Self { settings, problem, models, models_problem, secrets, lines, config_dir, state_dir, run_dir, places })
     }
 
     /// The settings.
@@ -81,21 +86,16 @@ impl Configuration {
         Rate { burst: self.settings.sms.burst, interval: Duration::from_millis(self.settings.sms.interval_ms.into()) }
     }
 
-    /// The shipped table of models with the owner's additions.
-    ///
-    /// # Errors
-    /// What is wrong with the owner's table.
-    pub(super) fn models(&self) -> Result<ModelTable> {
-        let shipped =
-            ModelTable::parse(include_str!("../../../../config/modems.toml")).context("shipped table of models")?;
-        let file = self.config_dir.join("modems.toml");
-        match read_bounded(&file)? {
-            Some(text) => {
-                let own = ModelTable::parse(&text).with_context(|| format!("reading {}", file.display()))?;
-                Ok(shipped.overridden_by(own))
-            }
-            None => Ok(shipped),
-        }
+    /// The models that are known.
+    pub(super) fn models(&self) -> &ModelTable {
+        &self.models
+    }
+
+    /// Which of the owner's files are not used, and why.
+    fn problems(&self) -> Option<String> {
+        let problems: Vec<&str> =
+            [&self.problem, &self.models_problem].into_iter().flatten().map(String::as_str).collect();
+        (!problems.is_empty()).then(|| problems.join("; "))
     }
 
     /// Where Asterisk's files are written.
@@ -154,7 +154,7 @@ impl Configuration {
         let mut lines = self.lines.clone();
         let mut has_unapplied = false;
         loop {
-            app.settings_problem.send_replace(self.problem.clone());
+            app.settings_problem.send_replace(self.problems());
             tokio::time::sleep(LOOK_EVERY).await;
             let now = stamp(&file);
             let has_file_changed = now != seen;
@@ -276,6 +276,26 @@ fn load_usable(config_dir: &Path, laptop: bool) -> Result<(Settings, Option<Stri
     let error = format!("{error:#}");
     error!(error, "the settings are not used: those that worked last are");
     Ok((settings, Some(error)))
+}
+
+/// The shipped table of models with the owner's additions, or without them and why: a mistake in them costs the owner
+/// only the modems that they name.
+fn load_models(config_dir: &Path) -> Result<(ModelTable, Option<String>)> {
+    let shipped =
+        ModelTable::parse(include_str!("../../../../config/modems.toml")).context("shipped table of models")?;
+    let file = config_dir.join("modems.toml");
+    let own = read_bounded(&file).and_then(|text| {
+        text.map(|text| ModelTable::parse(&text)).transpose().with_context(|| format!("reading {}", file.display()))
+    });
+    match own {
+        Ok(Some(own)) => Ok((shipped.overridden_by(own), None)),
+        Ok(None) => Ok((shipped, None)),
+        Err(error) => {
+            let error = format!("{error:#}");
+            error!(error, "the owner's table of models is not used");
+            Ok((shipped, Some(error)))
+        }
+    }
 }
 
 /// Keeps a copy of settings that work, and what they say of the network.
@@ -418,5 +438,25 @@ mod tests {
         fs::write(&file, &good).unwrap();
         assert_eq!(load_usable(directory.path(), false).unwrap().1, None);
         assert!(!network.exists(), "DHCP again");
+    }
+
+    #[test]
+    fn a_mistake_in_the_table_of_models_costs_only_the_owners_rows() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("modems.toml");
+        let row = "[[modem]]\nname = \"Spare\"\nvendor = \"1234\"\nproduct = \"5678\"\nat = [1]\n";
+        let (shipped, problem) = load_models(directory.path()).unwrap();
+        assert_eq!(problem, None);
+
+        fs::write(&file, row).unwrap();
+        let (own, problem) = load_models(directory.path()).unwrap();
+        assert_eq!(problem, None);
+        assert_ne!(own, shipped);
+        for mistake in [row.replace("5678", "5g78"), row.replace("[1]", "1, 2"), "\u{0}".to_owned()] {
+            fs::write(&file, mistake).unwrap();
+            let (models, problem) = load_models(directory.path()).unwrap();
+            assert_eq!(models, shipped);
+            assert!(problem.unwrap().contains("modems.toml"));
+        }
     }
 }

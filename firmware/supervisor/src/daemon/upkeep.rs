@@ -25,7 +25,7 @@ pub(super) async fn run(store: Store, hub: Hub) {
         told("the times of sending were not moved", follow_clock(&store, &mut clock, now).await);
         let incomplete = store.reveal_incomplete(now.saturating_sub(INCOMPLETE_AFTER_MS), now).await;
         for message in told("incomplete messages were not shown", incomplete).unwrap_or_default() {
-            hub.publish(&api::ServerEvent::NewMessage(Box::new(records::message(message))));
+            hub.publish_message(&store, message).await;
         }
         let wait = i64::try_from(REPORT_WAIT.as_millis()).unwrap_or(i64::MAX);
         let given_up = store.give_up_reports(now.saturating_sub(wait), now).await;

@@ -67,6 +67,16 @@ pub(super) async fn list_messages(
     Ok(Json(api::MessageList { success: true, messages, has_more }))
 }
 
+/// The conversations that a client begins with, the most recent first.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn first_page(app: &App) -> Result<Vec<api::Chat>, ApiError> {
+    let chats = app.store.list_chats(LARGEST_PAGE, 0).await;
+    let chats = chats.map_err(|error| ApiError::internal("listing chats", &error))?;
+    Ok(chats.into_iter().map(records::chat).collect())
+}
+
 /// `PUT /api/chats/{id}/read`.
 pub(super) async fn mark_read(
     State(app): State<Arc<App>>,
@@ -170,7 +180,7 @@ pub(crate) async fn send(
     };
     // A client that repeats itself has told nobody anything new.
     if is_new {
-        app.hub.publish(&api::ServerEvent::NewMessage(Box::new(records::message(message))));
+        app.hub.publish_message(&app.store, message).await;
     }
     Ok(accepted)
 }

@@ -1,7 +1,7 @@
 //! `/ws`: live events.
 
 use super::error::ApiError;
-use super::session;
+use super::{chats, session};
 use crate::app::App;
 use crate::clock;
 use api::{ClientFrame, ServerAnswer};
@@ -58,7 +58,10 @@ async fn stream(app: &App, mut socket: WebSocket, token: Option<String>) -> Resu
     // Subscribed before the client hears that it is: no event can fall between.
     let mut events = app.hub.subscribe();
     match session::user_of(app, &token).await {
-        Ok(user) => answer(&mut socket, &ServerAnswer::AuthSuccess { user: session::view(&user) }).await?,
+        Ok(user) => {
+            answer(&mut socket, &ServerAnswer::AuthSuccess { user: session::view(&user) }).await?;
+            tell_chats(app, &mut socket).await?;
+        }
         Err(error) => {
             answer(&mut socket, &ServerAnswer::AuthError { error: error.message }).await?;
             return close(&mut socket, "sign in first").await;
@@ -91,6 +94,15 @@ async fn stream(app: &App, mut socket: WebSocket, token: Option<String>) -> Resu
             }
         }
     }
+}
+
+/// What the inbox holds as the stream begins; what follows are single changes.
+async fn tell_chats(app: &App, socket: &mut WebSocket) -> Result<(), &'static str> {
+    let chats = chats::first_page(app).await.map_err(|_| "the chats cannot be listed")?;
+    let event = api::ServerEvent::ChatsListUpdate(api::ChatsSnapshot { chats, reason: "connected".to_owned() });
+    let envelope = api::Envelope { event, timestamp: clock::unix_ms() };
+    let text = serde_json::to_string(&envelope).map_err(|_| "the chats cannot be written")?;
+    send(socket, text.into()).await
 }
 
 async fn first_token(socket: &mut WebSocket) -> Result<String, &'static str> {

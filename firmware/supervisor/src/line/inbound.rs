@@ -169,7 +169,7 @@ impl LineTask {
             Ok(Received { outcome, revealed, may_clear }) => {
                 info!(line = self.line.map(tracing::field::display), outcome = word(&outcome), "SMS part received");
                 if let Some(message) = revealed {
-                    self.publish(&api::ServerEvent::NewMessage(Box::new(records::message(message))));
+                    self.context.hub.publish_message(&self.context.store, message).await;
                 }
                 self.publish_outcome(outcome).await;
                 may_clear
@@ -183,14 +183,7 @@ impl LineTask {
 
     async fn publish_outcome(&self, outcome: ReceiveOutcome) {
         match outcome {
-            ReceiveOutcome::New(message) => {
-                let chat = message.chat.clone();
-                self.publish(&api::ServerEvent::NewMessage(Box::new(records::message(message))));
-                match self.context.store.find_chat(chat).await {
-                    Ok(chat) => self.publish(&api::ServerEvent::ChatUpdated(records::chat(chat))),
-                    Err(error) => self.store_failed("reading a chat", &error),
-                }
-            }
+            ReceiveOutcome::New(message) => self.context.hub.publish_message(&self.context.store, message).await,
             ReceiveOutcome::Updated(message) => {
                 self.publish(&api::ServerEvent::MessageUpdate(Box::new(records::message(message))));
             }

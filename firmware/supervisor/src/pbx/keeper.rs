@@ -79,7 +79,7 @@ impl Keeper {
                 () = events.closed() => return,
             };
             match wake {
-                Wake::Ended(status) => self.on_ended(&status, &events).await,
+                Wake::Ended(status) => self.on_ended(status, &events).await,
                 Wake::StartDue => self.start(&events).await,
                 Wake::Asked(Some(Ask::Apply(rendered, answer))) => {
                     let applied = self.apply(&rendered).await;
@@ -126,7 +126,7 @@ impl Keeper {
         tell(events, PbxEvent::Started { is_adopted }).await;
     }
 
-    async fn on_ended(&mut self, status: &str, events: &mpsc::Sender<PbxEvent>) {
+    async fn on_ended(&mut self, status: String, events: &mpsc::Sender<PbxEvent>) {
         let now = clock::now();
         if let State::Running { since, .. } = self.state {
             self.backoff.worked(since, now);
@@ -134,16 +134,16 @@ impl Keeper {
         let delay = self.backoff.delay();
         warn!(status, ?delay, "asterisk ended; starting it again");
         self.facts.update(|facts| facts.restarts = facts.restarts.saturating_add(1));
-        self.on_down(now + delay, events).await;
+        self.on_down(now + delay, Some(status), events).await;
     }
 
-    async fn on_down(&mut self, start_at: Instant, events: &mpsc::Sender<PbxEvent>) {
+    async fn on_down(&mut self, start_at: Instant, unasked: Option<String>, events: &mpsc::Sender<PbxEvent>) {
         self.state = State::Down { start_at };
         self.facts.update(|facts| {
             facts.pid = None;
             facts.running_since = None;
         });
-        tell(events, PbxEvent::Ended).await;
+        tell(events, PbxEvent::Ended { unasked }).await;
     }
 
     async fn on_tick(&mut self, events: &mpsc::Sender<PbxEvent>) {
@@ -160,7 +160,7 @@ impl Keeper {
                 asterisk.stop().await;
             }
             self.backoff.reset();
-            self.on_down(clock::now(), events).await;
+            self.on_down(clock::now(), None, events).await;
         }
     }
 

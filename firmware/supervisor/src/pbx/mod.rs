@@ -63,8 +63,11 @@ pub enum PbxEvent {
         /// Whether an earlier run of this program started it.
         is_adopted: bool,
     },
-    /// The process ended; a new one follows, unless that was asked for by [`PbxHandle::stop`].
-    Ended,
+    /// The process ended; a new one follows.
+    Ended {
+        /// What became of it, when nobody asked it to end.
+        unasked: Option<String>,
+    },
     /// Events flow; this is what exists. Whatever is ours and unknown is left over from an earlier run.
     Connected {
         /// Every channel of a call.

@@ -55,7 +55,7 @@ pub(super) async fn run(client: Client, facts: SharedFacts, events: mpsc::Sender
     }
 }
 
-const INTERVAL: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_secs(5);
 /// A slow machine needs some seconds to load everything.
 const START_TIME: Duration = Duration::from_secs(20);
 const TOO_MANY: u32 = 3;

@@ -26,7 +26,7 @@ async fn a_killed_asterisk_is_started_again_and_counted() {
     assert!(matches!(next(&mut events).await, PbxEvent::Started { is_adopted: false }));
     let first = pbx.facts().pid.unwrap();
     kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
-    assert!(matches!(next(&mut events).await, PbxEvent::Ended));
+    assert!(matches!(next(&mut events).await, PbxEvent::Ended { unasked: Some(_) }));
     assert_eq!((pbx.facts().pid, pbx.facts().running_since), (None, None));
     assert!(matches!(next(&mut events).await, PbxEvent::Started { is_adopted: false }));
     assert_eq!(pbx.facts().restarts, 1);
@@ -47,7 +47,7 @@ async fn a_new_supervisor_adopts_what_the_old_one_left_and_watches_it() {
     assert!(matches!(next(&mut events).await, PbxEvent::Started { is_adopted: true }));
     assert_eq!((new.facts().pid, new.facts().is_adopted), (Some(pid), true));
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-    assert!(matches!(next(&mut events).await, PbxEvent::Ended));
+    assert!(matches!(next(&mut events).await, PbxEvent::Ended { unasked: Some(_) }));
     assert!(matches!(next(&mut events).await, PbxEvent::Started { is_adopted: false }));
     new.stop().await.unwrap();
 }
