@@ -11,7 +11,6 @@ use crate::space::Space;
 use crate::tls::Certificates;
 use settings::Settings;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use store::Store;
@@ -53,7 +52,7 @@ pub struct App {
     /// Told when the program has to end, to begin anew.
     pub stop: Notify,
     /// Whether an owner has been seen; there is no way back from that.
-    has_owner: AtomicBool,
+    has_owner: watch::Sender<bool>,
     /// When the program started.
     pub started: Instant,
 }
@@ -101,7 +100,7 @@ impl App {
             certificates,
             hosts: watch::Sender::default(),
             stop: Notify::new(),
-            has_owner: AtomicBool::new(false),
+            has_owner: watch::Sender::new(false),
             started,
         })
     }
@@ -111,13 +110,19 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn has_owner(&self) -> Result<bool, ApiError> {
-        if self.has_owner.load(Ordering::Relaxed) {
+        if *self.has_owner.borrow() {
             return Ok(true);
         }
         let needed = self.store.needs_first_user().await;
         let has_owner = !needed.map_err(|error| ApiError::internal("asking for the owner", &error))?;
-        self.has_owner.store(has_owner, Ordering::Relaxed);
+        self.has_owner.send_if_modified(|seen| !std::mem::replace(seen, *seen || has_owner) && has_owner);
         Ok(has_owner)
+    }
+
+    /// Waits until an owner has been seen by [`has_owner`](Self::has_owner).
+    pub async fn owner_seen(&self) {
+        // An error would say that the sender is gone, which is a part of this.
+        drop(self.has_owner.subscribe().wait_for(|has_owner| *has_owner).await);
     }
 
     /// The line that is meant by what a client wrote: an id, a number of ours, or nothing for the first usable one.

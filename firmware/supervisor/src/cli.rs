@@ -118,6 +118,9 @@ enum Action {
         /// Where the box keeps what is derived while it runs.
         #[arg(long, default_value = "/run/homenichat")]
         run_dir: PathBuf,
+        /// The file that says why there is no place for messages, where there is none.
+        #[arg(long, default_value = "/run/boot/no-data")]
+        no_data: PathBuf,
         /// Stay, and draw again what changes.
         #[arg(long)]
         follow: bool,
@@ -182,8 +185,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         Action::Phones => show.phones(&client.get("/api/voip/extensions").await?),
         Action::Events => show.events(&client.get("/api/events").await?),
         Action::Watch => watch::watch(&client, &show).await,
-        Action::Card { run_dir, follow: false } => card::print(&run_dir),
-        Action::Card { run_dir, follow: true } => card::follow(&run_dir).await,
+        Action::Card { run_dir, no_data, follow: false } => card::print(&run_dir, &no_data),
+        Action::Card { run_dir, no_data, follow: true } => card::follow(&run_dir, &no_data).await,
         Action::FactoryReset { yes } => factory_reset(&client, &show, yes).await,
     }
 }

@@ -70,6 +70,9 @@ pub struct Options {
     /// Only check that the program works on this machine: a store is opened and a configuration rendered.
     #[arg(long)]
     pub self_check: bool,
+    /// Only answer everybody on port 80 with what this file says: why there is no place for messages.
+    #[arg(long)]
+    pub explain: Option<PathBuf>,
     /// Only write the fixed address of network.toml to this file for systemd-networkd, and let it read a change.
     #[arg(long)]
     pub apply_network: Option<PathBuf>,
@@ -91,6 +94,9 @@ pub fn main(options: &Options) -> Result<()> {
     }
     if let Some(file) = &options.apply_network {
         return crate::network::run(&options.config.join("network.toml"), file);
+    }
+    if let Some(file) = &options.explain {
+        return crate::no_data::serve(file);
     }
     let started = clock::start();
     let belongings = belongings(options)?;
@@ -159,6 +165,7 @@ async fn run(options: &Options, started: Instant) -> Result<Farewell> {
     info!(%listen, ready_ms, "the API answers");
     notifier.ready();
 
+    tokio::spawn(start_pbx(Arc::clone(&app)));
     let exchange = spawn_exchange(&app, &configuration, inputs, pbx_told, calls_up).await?;
     put_back_on_the_bus(options, &app.store).await?;
     let (stop_fleet, fleet_stops) = oneshot::channel();
@@ -182,6 +189,17 @@ async fn run(options: &Options, started: Instant) -> Result<Farewell> {
         warn!("not everything ended in time");
         Farewell::Late
     }))
+}
+
+/// Phones are answered from the moment on that somebody owns the box.
+async fn start_pbx(app: Arc<App>) {
+    if let Err(error) = app.has_owner().await {
+        warn!(code = ?error.code, "whether there is an owner is not known yet");
+    }
+    app.owner_seen().await;
+    if let Err(error) = app.pbx.start().await {
+        debug!(%error, "the box stops before Asterisk was started");
+    }
 }
 
 /// What an earlier run left open is closed, and what cannot be known is said to be unknown.

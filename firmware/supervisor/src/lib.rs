@@ -32,6 +32,7 @@ pub mod line;
 pub mod mdns;
 pub mod media;
 pub mod network;
+pub mod no_data;
 pub mod notify;
 pub mod pbx;
 mod power;

@@ -161,7 +161,10 @@ impl Bench {
             calls_up: Arc::default(),
         };
         let (sender, events) = mpsc::channel(64);
-        (Pbx::spawn(config, &self.rendered(), sender).unwrap(), events)
+        let pbx = Pbx::spawn(config, &self.rendered(), sender).unwrap();
+        let wanted = pbx.clone();
+        tokio::spawn(async move { wanted.start().await.unwrap() });
+        (pbx, events)
     }
 }
 

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+/// Prints what is another one after every start.
+const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
 /// From the start of QEMU to the page, under emulation on a busy machine.
 const BOOT: Duration = Duration::from_secs(180);
 /// Whatever else has to happen.
@@ -47,11 +49,20 @@ impl Machine {
     /// # Errors
     /// When the modems or the folder cannot be made.
     pub async fn prepare(options: &[&str]) -> Result<Self> {
+        Self::prepare_with(options, |_| {}).await
+    }
+
+    /// As [`prepare`](Self::prepare), with changes to the modems.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub async fn prepare_with(options: &[&str], modems: impl FnOnce(&mut Config)) -> Result<Self> {
         image()?;
         let dir = tempfile::Builder::new().prefix("vm").tempdir()?;
         let address = own_address();
         let mut config = Config::with_both_personalities(dir.path().join("sim"));
         config.usbredir = Some(dir.path().join("usb"));
+        modems(&mut config);
         let sim = Arc::new(Sim::start(config).await.context("starting the simulated modems")?);
         let api = Api::new(SocketAddr::from((address, 8443)));
         let log_file = dir.path().join("state/serial.log");
@@ -143,9 +154,22 @@ impl Machine {
     /// # Errors
     /// With what the box said, when it does not.
     pub async fn restart(&mut self) -> Result<Duration> {
-        const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
         let before = self.shell().await?.run(BOOT_ID).await?;
         self.shell().await?.go_down("reboot").await?;
+        self.come_back(&before).await
+    }
+
+    /// Makes the kernel panic, and waits until the page answers again.
+    ///
+    /// # Errors
+    /// With what the box said, when it does not.
+    pub async fn crash(&mut self) -> Result<Duration> {
+        let before = self.shell().await?.run(BOOT_ID).await?;
+        self.shell().await?.run("( sleep 1; echo c >/proc/sysrq-trigger ) >/dev/null &").await?;
+        self.come_back(&before).await
+    }
+
+    async fn come_back(&mut self, before: &str) -> Result<Duration> {
         let began = now();
         loop {
             ensure!(began.elapsed() < BOOT, "the box does not restart: {}", self.said());
@@ -171,6 +195,22 @@ impl Machine {
             self.shell = Some(Shell::connect(&self.state().join("shell.sock"), BOOT).await?);
         }
         self.shell.as_mut().context("no shell")
+    }
+
+    /// Waits until the console shows all of this.
+    ///
+    /// # Errors
+    /// With what it shows.
+    pub async fn wait_for_screen(&mut self, want: &[&str]) -> Result<()> {
+        let began = now();
+        loop {
+            let screen = self.shell().await?.run("cat /dev/vcs1").await?;
+            if want.iter().all(|text| screen.contains(text)) {
+                return Ok(());
+            }
+            ensure!(began.elapsed() < PATIENCE, "the console shows `{}`", screen.trim());
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 
     /// Bytes of the disk that the machine has written so far.
@@ -345,7 +385,7 @@ pub fn image() -> Result<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let image = target.join("image/homenichat-x86_64.img");
     if !image.is_file() {
-        bail!("there is no {}: run `scripts/image --dev` first", image.display());
+        bail!("there is no {}: run `scripts/image` first", image.display());
     }
     Ok(image)
 }

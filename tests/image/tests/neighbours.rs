@@ -4,6 +4,8 @@ use anyhow::{Context, Result};
 use image_tests::machine::Machine;
 use image_tests::steps::Steps;
 use laptop_tests::clock::now;
+use laptop_tests::house::EC25;
+use modem_sim::runner::Config;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
@@ -17,7 +19,8 @@ const NAMES: [&str; 2] = ["https://homenichat.local", "https://homenichat-2.loca
 async fn two_boxes_on_one_cable_are_both_found() {
     let mut steps = Steps::begin();
     let cable = free_port().unwrap().to_string();
-    let mut first = Machine::prepare(&["--link", &cable]).await.unwrap();
+    let unknown = |config: &mut Config| config.modems[0].personality.product = 0x4242;
+    let mut first = Machine::prepare_with(&["--link", &cable], unknown).await.unwrap();
     let mut second = Machine::prepare(&["--link", &cable]).await.unwrap();
     for machine in [&mut first, &mut second] {
         machine.switch_on().unwrap();
@@ -46,6 +49,11 @@ async fn two_boxes_on_one_cable_are_both_found() {
     assert_eq!(own, other, "what the neighbour sees at an address is that box");
     assert_ne!(own[0], own[1], "every box has an authority of its own");
     steps.done("each reaches the other over the cable");
+    first.create_owner().await.unwrap();
+    first.wait_for_lines(2).await.unwrap();
+    first.send_by(&first.line_of(EC25).await.unwrap(), "from a stranger").await.unwrap();
+    assert_eq!(first.wait_for_sent("from a stranger").await.unwrap(), EC25);
+    steps.done("a modem whose number neither the kernel nor our table knows is a line");
     steps.end();
 }
 

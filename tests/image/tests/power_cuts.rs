@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use image_tests::machine::Machine;
 use image_tests::steps::Steps;
+use laptop_tests::browser::curl;
 use laptop_tests::chance::Chance;
 use laptop_tests::clock::{now, wait_for};
 use laptop_tests::traffic::{FRIENDS, MARK, MODEMS, Traffic};
@@ -11,9 +12,15 @@ use std::time::Duration;
 
 /// Cuts while messages arrive and leave.
 const CUTS: usize = 20;
-/// New disks whose first start is cut off, and how many KiB the data partition has at least: a little more than the
-/// image, an ordinary one, and one that the partition table of the image covers the least of.
-const NEW_DISKS: [(&str, u64); 3] = [("1G", 300_000), ("4G", 3_000_000), ("64G", 60_000_000)];
+/// New disks whose first start is cut off, how many KiB the data partition has at least, and what the clock shows: a
+/// little more than the image, an ordinary one, and one that the partition table of the image covers the least of.
+const NEW_DISKS: [(&str, u64, &str); 3] = [
+    ("1G", 300_000, "2001-02-03T04:05:06"),
+    ("4G", 3_000_000, "2022-02-22T22:22:22"),
+    ("64G", 60_000_000, "2051-12-11T10:09:08"),
+];
+/// No room for messages is left on it.
+const TOO_SMALL: &str = "660M";
 /// Times slower than on a laptop: an emulated box has to keep up with what arrives while it is off.
 const SLOWER: u64 = 24;
 /// A cut comes at any time of these milliseconds after the page has answered, while modems are brought up, or after
@@ -68,8 +75,8 @@ async fn power_cuts_in_traffic_lose_and_double_nothing() {
 async fn a_first_start_may_be_cut_off_at_any_moment() {
     let mut chance = Chance::new();
     let mut steps = Steps::begin();
-    for (size, least) in NEW_DISKS {
-        let mut machine = Machine::prepare(&["--size", size]).await.unwrap();
+    for (size, least, clock) in NEW_DISKS {
+        let mut machine = Machine::prepare(&["--size", size, "--clock", clock, "--offline"]).await.unwrap();
         let moment = cut_off_first_start(&mut machine, &mut chance).await.unwrap();
         let took = machine.boot().await.unwrap();
         let (_, setup) = machine.api.get("/api/setup/status").await.unwrap();
@@ -78,10 +85,26 @@ async fn a_first_start_may_be_cut_off_at_any_moment() {
         is_whole(&mut machine, least).await.unwrap();
         let (after, page) = (moment.as_secs_f64(), took.as_secs_f64());
         steps.done(&format!(
-            "first start on {size} cut off {after:.1} s after the disk was first written; page in {page:.1} s"
+            "first start on {size}, offline, in {}, cut off {after:.1} s after the disk was first written; page in {page:.1} s",
+            &clock[..4]
         ));
     }
     steps.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_without_room_for_messages_is_told_and_nobody_becomes_its_owner() {
+    let mut machine = Machine::prepare(&["--size", TOO_SMALL]).await.unwrap();
+    machine.switch_on().unwrap();
+    let page = format!("http://{}/", machine.plain());
+    let told = || async { curl(&["--max-time", "2", &page]).await.ok().filter(|answer| answer.status == 503) };
+    let answer = wait_for("the page to say why", Duration::from_secs(180), told).await.with_context(|| machine.log());
+    let answer = answer.unwrap();
+    assert!(answer.body.contains("less than 64 MB"), "{}", answer.body);
+    machine.wait_for_screen(&["cannot start: the disk is too small"]).await.unwrap();
+    let failed = machine.shell().await.unwrap().run("systemctl list-units --failed --no-legend --plain").await.unwrap();
+    assert_eq!(failed.trim(), "");
+    assert!(machine.api.get("/livez").await.is_err());
 }
 
 /// Cuts the power some time after the data partition is begun; returns how long after.

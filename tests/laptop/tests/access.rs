@@ -22,6 +22,7 @@ async fn before_an_owner_exists_nothing_else_answers_and_only_one_can_be_made() 
         assert_eq!((status.as_u16(), &body["code"]), (403, &json!("setup_needed")), "{path}");
         assert!(body["requestId"].as_str().unwrap().starts_with("r-"), "{path}");
     }
+    assert!(lab.asterisk_pid().is_none(), "a telephone would be answered");
     let weak = json!({"username": "me", "password": "12345678"});
     let (status, body) = lab.api.post("/api/setup/owner", weak).await.unwrap();
     assert_eq!(status.as_u16(), 400, "{body}");
@@ -31,6 +32,8 @@ async fn before_an_owner_exists_nothing_else_answers_and_only_one_can_be_made() 
     let mut statuses = [one.unwrap().0.as_u16(), two.unwrap().0.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409]);
+    let is_there = || async { lab.asterisk_pid() };
+    lab.wait_for("Asterisk to be started", MOMENT, is_there).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

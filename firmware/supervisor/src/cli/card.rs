@@ -1,6 +1,7 @@
 //! The status card on a console.
 
 use crate::card::{Card, file};
+use crate::no_data;
 use anyhow::{Context, Result};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -14,16 +15,16 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Prints the card once.
-pub(super) fn print(run_dir: &Path) -> Result<()> {
-    print!("{}", draw(run_dir)?);
+pub(super) fn print(run_dir: &Path, no_data: &Path) -> Result<()> {
+    print!("{}", draw(run_dir, no_data)?);
     Ok(())
 }
 
 /// Keeps the card on the screen, and draws it again when it changes.
-pub(super) async fn follow(run_dir: &Path) -> Result<()> {
+pub(super) async fn follow(run_dir: &Path, no_data: &Path) -> Result<()> {
     let mut shown = String::new();
     loop {
-        let card = draw(run_dir)?;
+        let card = draw(run_dir, no_data)?;
         if card != shown {
             // ECMA-48: the cursor to the upper left corner, and the screen empty.
             print!("\x1b[H\x1b[2J{card}");
@@ -34,14 +35,17 @@ pub(super) async fn follow(run_dir: &Path) -> Result<()> {
     }
 }
 
-fn draw(run_dir: &Path) -> Result<String> {
+fn draw(run_dir: &Path, no_data: &Path) -> Result<String> {
     let file = file(run_dir);
     match fs::read_to_string(&file) {
         Ok(text) => {
             let card = serde_json::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
             render(&card)
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok("\n  HomeniChat is starting …\n".to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(match fs::read_to_string(no_data) {
+            Ok(reason) => format!("\n  HomeniChat cannot start: {}.\n\n  {}\n", plain(reason.trim()), no_data::REMEDY),
+            Err(_) => "\n  HomeniChat is starting …\n".to_owned(),
+        }),
         Err(error) => Err(error).with_context(|| format!("reading {}", file.display())),
     }
 }
@@ -94,5 +98,15 @@ mod tests {
         assert_eq!(code.trim().trim_matches('█'), "", "{text}");
         assert!(text.contains('█') && !text.contains('\u{1b}'), "{text}");
         assert!(render(&Card { modems: Vec::new(), addresses: Vec::new(), ..card }).unwrap().contains("none"));
+    }
+
+    #[test]
+    fn a_box_without_a_card_is_starting_or_says_why_it_cannot() {
+        let dir = tempfile::tempdir().unwrap();
+        let no_data = dir.path().join("no-data");
+        assert!(draw(dir.path(), &no_data).unwrap().contains("is starting"));
+        fs::write(&no_data, "the disk is too small\n").unwrap();
+        let card = draw(dir.path(), &no_data).unwrap();
+        assert!(card.contains("cannot start: the disk is too small.\n") && card.contains(no_data::REMEDY), "{card}");
     }
 }

@@ -66,7 +66,10 @@ pub(crate) async fn make_owner(app: &App, username: &str, secret: String) -> Res
     let password_hash = session::hashing(app, move || password::hash(&secret)).await.map_err(OwnerError::Box)?;
     let password_hash = password_hash.map_err(|error| failed("hashing a password", &error))?;
     match app.store.create_first_user(NewUser { username, password_hash }, clock::unix_ms()).await {
-        Ok(user) => Ok(user),
+        Ok(user) => {
+            app.has_owner().await.map_err(OwnerError::Box)?;
+            Ok(user)
+        }
         Err(StoreError::Exists { .. }) => Err(OwnerError::Exists),
         Err(error) => Err(failed("making the owner", &error)),
     }

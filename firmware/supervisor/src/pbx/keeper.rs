@@ -34,6 +34,7 @@ pub struct Applied {
 #[derive(Debug)]
 pub(super) enum Ask {
     Apply(Vec<RenderedFile>, oneshot::Sender<io::Result<Applied>>),
+    Start,
     RestartWhenIdle,
     Stop(oneshot::Sender<()>),
 }
@@ -48,8 +49,15 @@ pub(super) struct Keeper {
 }
 
 enum State {
-    Running { asterisk: Asterisk, since: Instant },
-    Down { start_at: Instant },
+    Running {
+        asterisk: Asterisk,
+        since: Instant,
+    },
+    Down {
+        start_at: Instant,
+    },
+    /// Not wanted yet.
+    Unwanted,
 }
 
 /// What woke the keeper.
@@ -63,8 +71,7 @@ enum Wake {
 impl Keeper {
     pub(super) fn new(config: PbxConfig, client: Client, ami: Ami, facts: SharedFacts) -> Self {
         let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
-        let state = State::Down { start_at: clock::now() };
-        Self { config, client, ami, facts, backoff, state }
+        Self { config, client, ami, facts, backoff, state: State::Unwanted }
     }
 
     /// Runs until it is told to stop, or nobody asks or listens any more; only the first of these stops Asterisk.
@@ -85,6 +92,11 @@ impl Keeper {
                     let applied = self.apply(&rendered).await;
                     if answer.send(applied).is_err() {
                         debug!("nobody waits for what became of the files");
+                    }
+                }
+                Wake::Asked(Some(Ask::Start)) => {
+                    if let State::Unwanted = self.state {
+                        self.state = State::Down { start_at: clock::now() };
                     }
                 }
                 Wake::Asked(Some(Ask::RestartWhenIdle)) => self.facts.update(|facts| facts.is_restart_pending = true),
@@ -236,6 +248,7 @@ async fn passed(state: &mut State) -> Wake {
             tokio::time::sleep_until((*start_at).into()).await;
             Wake::StartDue
         }
+        State::Unwanted => std::future::pending().await,
     }
 }
 

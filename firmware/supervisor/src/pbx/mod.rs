@@ -123,7 +123,8 @@ impl SharedFacts {
 pub struct Pbx;
 
 impl Pbx {
-    /// Writes the files, then starts or adopts Asterisk and keeps it until every handle is dropped or `events` closes.
+    /// Writes the files; from [`PbxHandle::start`] on, starts or adopts Asterisk and keeps it until every handle is
+    /// dropped or `events` closes.
     ///
     /// # Errors
     /// The files cannot be written. An Asterisk that does not start is no error here: it is tried again and again, and
@@ -179,6 +180,14 @@ impl PbxHandle {
         let (answer, outcome) = oneshot::channel();
         self.ask(Ask::Apply(rendered, answer)).await?;
         outcome.await.map_err(|_| gone())?
+    }
+
+    /// Begins to keep Asterisk running; nothing where that has begun.
+    ///
+    /// # Errors
+    /// Asterisk was stopped.
+    pub async fn start(&self) -> io::Result<()> {
+        self.ask(Ask::Start).await
     }
 
     /// Restarts Asterisk as soon as no call is up.

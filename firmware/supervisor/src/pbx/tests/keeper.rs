@@ -139,7 +139,10 @@ impl Bench {
 
     fn spawn(&self, pjsip: &str) -> (PbxHandle, mpsc::Receiver<PbxEvent>) {
         let (sender, events) = mpsc::channel(64);
-        (Pbx::spawn(self.config.clone(), &files_with(pjsip, "1"), sender).unwrap(), events)
+        let pbx = Pbx::spawn(self.config.clone(), &files_with(pjsip, "1"), sender).unwrap();
+        let wanted = pbx.clone();
+        tokio::spawn(async move { wanted.start().await.unwrap() });
+        (pbx, events)
     }
 }
 
