@@ -25,7 +25,7 @@ const TOO_SMALL: &str = "660M";
 const SLOWER: u64 = 24;
 /// A cut comes at any time of these milliseconds after the page has answered, while modems are brought up, or after
 /// the lines are ready, while what arrived meanwhile is fetched, or later.
-const LATEST_CUT_MS: u64 = 12_000;
+const LATEST_CUT_MS: u64 = 8_000;
 /// One cut of so many waits for the lines, however long a slow machine takes for them.
 const WAITS_FOR_LINES: u64 = 3;
 

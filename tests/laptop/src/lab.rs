@@ -269,7 +269,11 @@ impl Drop for Lab {
     }
 }
 
-fn laboratory_settings() -> Result<Settings> {
+/// Settings of a box on a laptop whose ports are free, so that several run side by side.
+///
+/// # Errors
+/// When no port is free.
+pub fn laboratory_settings() -> Result<Settings> {
     let mut settings = Settings::for_laptop();
     settings.http.listen.set_port(free_tcp_port()?);
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -4,12 +4,13 @@
 use anyhow::Context;
 use laptop_tests::calls::{FAR_HZ, FAR_NUMBER, MOMENT, PHONE_HZ, PREFIXES, lab_with};
 use laptop_tests::clock::wait_for;
-use laptop_tests::lab::{EC25, Lab, SIM7600};
+use laptop_tests::lab::{EC25, Lab, SIM7600, program};
 use laptop_tests::tone::Recording;
 use modem_sim::core::fault::Fault;
 use modem_sim::core::{CallPlan, CallState, Control, Outcome};
 use serde_json::json;
 use std::time::Duration;
+use tokio::process::Command;
 
 async fn call_out_and_prove_sound(lab: &Lab, modem: &str, prefix: &str) {
     let phone = lab.phone("2001", PHONE_HZ, false).await.unwrap();
@@ -51,6 +52,26 @@ async fn sound_at_16_khz_is_recognised_by_what_arrives() {
     let beginning = lab.heard_by_far_end(SIM7600).await.unwrap().beginning(200);
     let heard = beginning.strongest_hz().unwrap();
     assert!(heard.abs_diff(PHONE_HZ) <= 10, "the far end heard {heard} Hz at first");
+}
+
+/// How late sound may be: what is buffered for a call at most, in one direction.
+const LATEST_MS: f64 = 200.0;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sound_is_never_later_than_what_is_buffered_both_ways_through_each_modem() {
+    // The phone of the benchmark knows when it sends and hears, which stock clients hide.
+    let measured = Command::new(program("bench").unwrap()).arg("sound").kill_on_drop(true).output();
+    let measured = tokio::time::timeout(MOMENT * 6, measured).await.unwrap().unwrap();
+    let table = String::from_utf8(measured.stdout).unwrap();
+    println!("{table}");
+    assert!(measured.status.success(), "{table}{}", String::from_utf8_lossy(&measured.stderr));
+    let delays: Vec<f64> = table
+        .lines()
+        .filter(|row| row.starts_with("sound, "))
+        .map(|row| row.split('|').nth(1).unwrap().trim().strip_suffix(" ms").unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(delays.len(), 4, "{table}");
+    assert!(delays.iter().all(|delay| (0.0..=LATEST_MS).contains(delay)), "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

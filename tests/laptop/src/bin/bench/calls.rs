@@ -17,17 +17,28 @@ const CALLS: usize = 10;
 const CALLS_WITH_SOUND: usize = 4;
 const SOUND_TARGET_MS: f64 = 40.0;
 
-pub(crate) async fn measure() -> Result<Vec<Row>> {
+async fn with_phone() -> Result<(Stand, Origin, Phone)> {
     let stand = start(2).await?;
     let origin = stand.origin().await?;
     let mut phone = Phone::open(stand.account(EXTENSION)?).await?;
     phone.register().await?;
+    Ok((stand, origin, phone))
+}
+
+pub(crate) async fn measure() -> Result<Vec<Row>> {
+    let (stand, origin, mut phone) = with_phone().await?;
     let mut rows = Vec::new();
     for (name, modem, prefix) in MODEMS.into_iter().take(2) {
         let (outgoing, incoming) = set_up(&stand, &mut phone, (modem, prefix), origin).await?;
         rows.push(Row::median(format!("call out, {name}: INVITE → ATD, p50"), &outgoing));
         rows.push(Row::median(format!("call in, {name}: RING → INVITE, p50"), &incoming));
     }
+    Ok(rows)
+}
+
+pub(crate) async fn measure_sound() -> Result<Vec<Row>> {
+    let (stand, origin, mut phone) = with_phone().await?;
+    let mut rows = Vec::new();
     for (name, modem, prefix) in MODEMS.into_iter().take(2) {
         let mut delays = Delays::default();
         for _ in 0..CALLS_WITH_SOUND {

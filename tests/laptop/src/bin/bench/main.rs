@@ -21,7 +21,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 /// The measurements in the order of the table.
-const SUBJECTS: [&str; 8] = ["start", "memory", "incoming", "ingest", "outgoing", "sweep", "calls", "load"];
+const SUBJECTS: [&str; 9] = ["start", "memory", "incoming", "ingest", "outgoing", "sweep", "calls", "sound", "load"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -54,6 +54,7 @@ async fn measure(subject: &str) -> anyhow::Result<Vec<Row>> {
         "outgoing" => messages::measure_outgoing().await,
         "sweep" => sweep::measure().await,
         "calls" => calls::measure().await,
+        "sound" => calls::measure_sound().await,
         _ => load::measure().await,
     }
 }
