@@ -2,8 +2,8 @@
 
 use crate::baresip::{Account, Baresip};
 use crate::clock::wait_for;
-use crate::house::House;
 pub use crate::house::{EC25, SIM7600};
+use crate::house::{House, tells};
 use crate::http::Api;
 use anyhow::{Context, Result, ensure};
 use modem_sim::runner::{Config, Sim};
@@ -191,6 +191,25 @@ impl Lab {
             .args(["-rx", command])
             .output();
         Ok(String::from_utf8_lossy(&asked.await?.stdout).into_owned())
+    }
+
+    /// As [`House::assert_private`], and Asterisk's own logs tell nothing either.
+    ///
+    /// # Panics
+    /// When one does.
+    pub fn assert_private<S: AsRef<str>>(&self, secrets: &[S]) {
+        self.house.assert_private(secrets);
+        let run = self.dir.path().join("run");
+        let logs =
+            std::fs::read_dir(run.join("log")).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        for file in logs.chain([run.join("asterisk.log")]) {
+            let log = std::fs::read(&file).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default();
+            for secret in secrets {
+                let line = log.lines().find(|line| tells(line, secret.as_ref()));
+                let (secret, file) = (secret.as_ref(), file.display());
+                assert!(line.is_none(), "{file} tells `{secret}`: {}", line.unwrap_or_default());
+            }
+        }
     }
 
     /// Kills Asterisk.

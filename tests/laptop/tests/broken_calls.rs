@@ -57,6 +57,7 @@ async fn an_asterisk_that_dies_in_a_call_hangs_up_and_is_back_for_the_next() {
     phone.stop().await;
     lab.wait_for_asterisk().await.unwrap();
     prove_that_the_next_call_works(&lab).await;
+    lab.assert_private(&[FAR_NUMBER]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,6 +72,7 @@ async fn an_asterisk_that_hangs_is_started_anew() {
     lab.wait_for_asterisk().await.unwrap();
     println!("an Asterisk that hung was replaced after {:.1} s", began.elapsed().as_secs_f32());
     prove_that_the_next_call_works(&lab).await;
+    lab.assert_private(&[FAR_NUMBER]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,6 +94,7 @@ async fn a_modem_that_goes_in_a_call_frees_the_phone_and_serves_the_next() {
     phone.stop().await;
     lab.wait_for_lines(2).await.unwrap();
     prove_that_the_next_call_works(&lab).await;
+    lab.assert_private(&[FAR_NUMBER]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
