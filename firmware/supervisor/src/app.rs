@@ -119,7 +119,12 @@ impl App {
         Ok(has_owner)
     }
 
-    /// Waits until an owner has been seen by [`has_owner`](Self::has_owner).
+    /// Notes that there is an owner now.
+    pub fn note_owner(&self) {
+        self.has_owner.send_replace(true);
+    }
+
+    /// Waits until an owner has been seen.
     pub async fn owner_seen(&self) {
         // An error would say that the sender is gone, which is a part of this.
         drop(self.has_owner.subscribe().wait_for(|has_owner| *has_owner).await);

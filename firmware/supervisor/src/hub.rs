@@ -4,8 +4,8 @@ use crate::chain::Chain;
 use crate::line::LineContext;
 use crate::records;
 use std::sync::Arc;
-use store::{Message, Store};
-use tokio::sync::broadcast;
+use store::{ChatId, Message, Store, StoreError};
+use tokio::sync::{Mutex, broadcast};
 use tracing::error;
 
 /// Events kept for a slow listener before it is told to fetch everything again.
@@ -15,11 +15,13 @@ const BACKLOG: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Hub {
     events: broadcast::Sender<Arc<str>>,
+    /// Held from reading or changing a chat until that is told: what is told last is the last.
+    chats: Arc<Mutex<()>>,
 }
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { events: broadcast::Sender::new(BACKLOG) }
+        Self { events: broadcast::Sender::new(BACKLOG), chats: Arc::default() }
     }
 }
 
@@ -37,11 +39,23 @@ impl Hub {
     /// Tells of a message that has just been stored, and of what it makes of its chat.
     pub async fn publish_message(&self, store: &Store, message: Message) {
         let chat = message.chat.clone();
+        let _turn = self.chats.lock().await;
         self.publish(&api::ServerEvent::NewMessage(Box::new(records::message(message))));
         match store.find_chat(chat).await {
             Ok(chat) => self.publish(&api::ServerEvent::ChatUpdated(records::chat(chat))),
             Err(error) => error!(error = %Chain(&error), "a chat cannot be told of"),
         }
+    }
+
+    /// Marks a chat as read, and tells of it.
+    ///
+    /// # Errors
+    /// As [`Store::mark_read`].
+    pub async fn mark_read(&self, store: &Store, chat: ChatId) -> Result<(), StoreError> {
+        let _turn = self.chats.lock().await;
+        let chat = store.mark_read(chat).await?;
+        self.publish(&api::ServerEvent::ChatRead(api::ChatRead { chat_id: chat.id.to_string() }));
+        Ok(())
     }
 
     /// Notes what the box did by itself, and tells of it.

@@ -11,8 +11,7 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 /// What to do, for the owner.
-pub const REMEDY: &str =
-    "Nothing on the disk was changed. Switch the box off, and start it from another disk of 1 GB or more.";
+pub const REMEDY: &str = "Switch the box off, and start it from another disk of 1 GB or more. Keep this one: a computer may still read what is on it.";
 
 /// Answers every request on the plain port with the reason in `file`, until the machine is switched off.
 ///

@@ -134,15 +134,28 @@ async fn no_unit_failed(machine: &mut Machine) -> Result<()> {
     Ok(())
 }
 
+/// Waits until all of these listen, and makes sure that nothing else does, then and a while later.
 async fn listens_at(machine: &mut Machine, want: &[&str]) -> Result<()> {
+    let end = now() + machine.patience;
+    while sockets(machine).await? != want {
+        ensure!(now() < end, "this listens: {:#?}", sockets(machine).await?);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let listening = sockets(machine).await?;
+    ensure!(listening == want, "this listens: {listening:#?}");
+    Ok(())
+}
+
+/// What listens, without sockets that wait for answers alone.
+async fn sockets(machine: &mut Machine) -> Result<Vec<String>> {
     let listening = machine.shell().await?.run("netstat -ltun | awk '/^(tcp|udp)/ {print $1, $4}' | sort -u").await?;
     let (asking, listening): (Vec<&str>, Vec<&str>) = listening.lines().partition(|socket| is_asking(socket));
-    ensure!(listening == want, "this listens: {listening:#?}");
     ensure!(
         asking.len() <= 2,
         "Asterisk has one resolver of names for IPv4 and one for IPv6, and here are {asking:#?}"
     );
-    Ok(())
+    Ok(listening.into_iter().map(str::to_owned).collect())
 }
 
 /// A UDP socket on a port that the kernel chose (its `ip_local_port_range`) waits for answers alone.

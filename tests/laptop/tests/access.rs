@@ -22,6 +22,9 @@ async fn before_an_owner_exists_nothing_else_answers_and_only_one_can_be_made() 
         assert_eq!((status.as_u16(), &body["code"]), (403, &json!("setup_needed")), "{path}");
         assert!(body["requestId"].as_str().unwrap().starts_with("r-"), "{path}");
     }
+    // By then it would have been started long ago.
+    let are_ready = || async { (lab.plain_log().matches("line is ready").count() == 2).then_some(()) };
+    lab.wait_for("both lines to be ready", MOMENT, are_ready).await.unwrap();
     assert!(lab.asterisk_pid().is_none(), "a telephone would be answered");
     let weak = json!({"username": "me", "password": "12345678"});
     let (status, body) = lab.api.post("/api/setup/owner", weak).await.unwrap();

@@ -56,10 +56,15 @@ impl Run {
     /// The command that it prints with `part` in it, typed as it stands, with `typed` as what is typed then.
     async fn try_out(&self, part: &str, typed: &str) -> Result<String> {
         let said = self.said();
-        let is_it = |line: &&str| line.starts_with("    target/") && line.contains(part);
+        let programs = ["/homenichat ", "/modem-sim "];
+        let is_it = |line: &&str| {
+            line.starts_with("    ") && line.contains(part) && programs.iter().any(|program| line.contains(program))
+        };
         let command = said.lines().find(is_it).with_context(|| format!("it does not say to try `{part}`: {said}"))?;
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(command.trim()).current_dir(root()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Whoever runs this is signed in at a box of their own.
+        shell.env("HOMENICHAT_TOKEN_FILE", root().join(&self.state).join("token"));
         let mut shell = shell.stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
         let mut input = shell.stdin.take().context("stdin")?;
         // Most commands read nothing, and may be gone already.
@@ -89,6 +94,8 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
+        // It would go on, with other ports.
+        self.child.start_kill().unwrap_or_default();
         for pid in self.processes() {
             kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap_or_default();
         }

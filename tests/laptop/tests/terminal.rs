@@ -14,7 +14,8 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-const PIN: &str = "4711";
+/// Long enough that no port and no process id holds it by chance.
+const PIN: &str = "47110815";
 const NUMBER: &str = "+33698765432";
 const MOMENT: Duration = Duration::from_secs(30);
 

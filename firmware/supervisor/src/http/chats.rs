@@ -82,8 +82,7 @@ pub(super) async fn mark_read(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<api::Success>, ApiError> {
-    let chat = app.store.mark_read(ChatId(id)).await.map_err(chat_error)?;
-    app.hub.publish(&api::ServerEvent::ChatRead(api::ChatRead { chat_id: chat.id.to_string() }));
+    app.hub.mark_read(&app.store, ChatId(id)).await.map_err(chat_error)?;
     Ok(Json(api::Success::YES))
 }
 

@@ -67,7 +67,7 @@ pub(crate) async fn make_owner(app: &App, username: &str, secret: String) -> Res
     let password_hash = password_hash.map_err(|error| failed("hashing a password", &error))?;
     match app.store.create_first_user(NewUser { username, password_hash }, clock::unix_ms()).await {
         Ok(user) => {
-            app.has_owner().await.map_err(OwnerError::Box)?;
+            app.note_owner();
             Ok(user)
         }
         Err(StoreError::Exists { .. }) => Err(OwnerError::Exists),
