@@ -140,8 +140,15 @@ async fn a_factory_reset_leaves_nothing_of_the_owner() {
     let (status, _) = lab.api.post("/api/system/factory-reset", wrong).await.unwrap();
     assert_eq!(status.as_u16(), 401);
     assert_eq!(lab.api.get("/api/lines").await.unwrap().0.as_u16(), 200);
-    let (status, body) = lab.api.post("/api/system/factory-reset", json!({"password": PASSWORD})).await.unwrap();
-    assert_eq!(status.as_u16(), 202, "{body}");
+    let refused = browser.submit("/reset", &[("password", PASSWORD)]).await.unwrap();
+    assert_eq!((refused.status, refused.location.ends_with("/login")), (303, true), "nobody is signed in here");
+    browser.submit("/login", &[("username", "owner"), ("password", PASSWORD)]).await.unwrap();
+    let page = browser.open("/reset").await.unwrap();
+    assert!(page.body.contains("This cannot be undone"), "{}", page.body);
+    let wrong = browser.submit("/reset", &[("password", "rote Katze")]).await.unwrap();
+    assert!(wrong.status == 401 && wrong.body.contains("<form"), "{}: {}", wrong.status, wrong.body);
+    let begun = browser.submit("/reset", &[("password", PASSWORD)]).await.unwrap();
+    assert!(begun.status == 200 && begun.body.contains("begins anew"), "{}: {}", begun.status, begun.body);
     lab.wait_for_end().await.unwrap();
     for dir in ["state", "etc", "run"] {
         let left: Vec<_> = std::fs::read_dir(lab.dir().join(dir)).unwrap().map(|e| e.unwrap().file_name()).collect();
