@@ -9,9 +9,9 @@
 mod courier;
 mod recorder;
 
-use crate::clock;
 use crate::hub::Hub;
-use crate::line::LineContext;
+use crate::{clock, event_log};
+
 use crate::media::{MediaNotice, MediaServer, pump};
 use crate::pbx::{PbxEvent, PbxHandle};
 use crate::registry::{LineRequest, Proven, Registry};
@@ -274,7 +274,7 @@ impl ExchangeTask {
     }
 
     async fn note<T: serde::Serialize>(&self, kind: &str, what: &T) {
-        LineContext::note_in(&self.parts.store, kind, what).await;
+        event_log::note(&self.parts.store, kind, what).await;
     }
 
     fn set_lines(&mut self) {

@@ -1,8 +1,7 @@
 //! Hands live events to whoever listens.
 
 use crate::chain::Chain;
-use crate::line::LineContext;
-use crate::records;
+use crate::{event_log, records};
 use std::sync::Arc;
 use store::{ChatId, Message, Store, StoreError};
 use tokio::sync::{Mutex, broadcast};
@@ -60,7 +59,7 @@ impl Hub {
 
     /// Notes what the box did by itself, and tells of it.
     pub async fn publish_watchdog(&self, store: &Store, action: api::WatchdogAction) {
-        LineContext::note_in(store, "watchdog_action", &action).await;
+        event_log::note(store, "watchdog_action", &action).await;
         self.publish(&api::ServerEvent::WatchdogAction(action));
     }
 

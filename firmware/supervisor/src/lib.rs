@@ -24,6 +24,7 @@ pub mod clock;
 pub mod daemon;
 pub mod devices;
 pub mod drive;
+pub mod event_log;
 pub mod exchange;
 pub mod fleet;
 pub mod http;

@@ -15,7 +15,7 @@ use crate::exchange::ExchangeHandle;
 use crate::hub::Hub;
 use crate::registry::{LineRequest, ModemFacts, Proven, Registry, Stage};
 use crate::space::Space;
-use crate::{clock, devices};
+use crate::{clock, devices, event_log};
 use modem::{Command, Event, Failure, Recovery, SimState, UssdReply};
 use outbound::Outbox;
 use std::collections::VecDeque;
@@ -344,18 +344,7 @@ impl LineTask {
 impl LineContext {
     /// Writes down what the box did by itself.
     pub async fn note<T: serde::Serialize>(&self, kind: &str, what: &T) {
-        Self::note_in(&self.store, kind, what).await;
-    }
-
-    /// As [`note`](Self::note), for whoever has only the store.
-    pub async fn note_in<T: serde::Serialize>(store: &Store, kind: &str, what: &T) {
-        let json = match serde_json::to_string(what) {
-            Ok(json) => json,
-            Err(error) => return error!(%error, kind, "an event cannot be written as JSON"),
-        };
-        if let Err(error) = store.append_event(kind.to_owned(), json, clock::unix_ms()).await {
-            error!(kind, error = %crate::chain::Chain(&error), "an event was not stored");
-        }
+        event_log::note(&self.store, kind, what).await;
     }
 }
 

@@ -74,17 +74,20 @@ async fn a_restart_takes_place_when_nothing_is_up() {
 
 /// Waits until events flow; returns whether the Asterisk that they come from was adopted.
 async fn until_connected(events: &mut mpsc::Receiver<PbxEvent>) -> bool {
-    let mut adopted = None;
+    let (mut adopted, mut is_connected) = (None, false);
     loop {
         match timeout(LONG, events.recv()).await.expect("an event in time").expect("the tasks run") {
             PbxEvent::Started { is_adopted } => adopted = Some(is_adopted),
             PbxEvent::Connected { channels, .. } => {
                 assert!(channels.is_empty());
-                if let Some(adopted) = adopted {
-                    return adopted;
-                }
+                is_connected = true;
             }
+            PbxEvent::Ended { .. } => (adopted, is_connected) = (None, false),
+            PbxEvent::Lost => is_connected = false,
             _ => {}
+        }
+        if let (Some(adopted), true) = (adopted, is_connected) {
+            return adopted;
         }
     }
 }

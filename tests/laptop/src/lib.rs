@@ -16,3 +16,4 @@ pub mod lab;
 pub mod table;
 pub mod tone;
 pub mod traffic;
+pub mod typing;

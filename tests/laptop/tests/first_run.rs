@@ -1,17 +1,17 @@
 //! What a new user does: the first command of the README, and then everything that it says to try.
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use laptop_tests::clock::wait_for;
 use laptop_tests::house::OWNER;
 use laptop_tests::lab::laboratory_settings;
+use laptop_tests::typing;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 /// The programs are built already; a machine that does much else takes its time all the same.
@@ -62,18 +62,10 @@ impl Run {
         };
         let command = said.lines().find(is_it).with_context(|| format!("it does not say to try `{part}`: {said}"))?;
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(command.trim()).current_dir(root()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        shell.arg("-c").arg(command.trim()).current_dir(root());
         // Whoever runs this is signed in at a box of their own.
         shell.env("HOMENICHAT_TOKEN_FILE", root().join(&self.state).join("token"));
-        let mut shell = shell.stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
-        let mut input = shell.stdin.take().context("stdin")?;
-        // Most commands read nothing, and may be gone already.
-        drop(input.write_all(typed.as_bytes()).await);
-        drop(input);
-        let output = tokio::time::timeout(MOMENT, shell.wait_with_output()).await.context("the command hangs")??;
-        let errors = String::from_utf8(output.stderr)?;
-        ensure!(output.status.success(), "{command}: {errors}");
-        Ok(String::from_utf8(output.stdout)?)
+        typing::run(&mut shell, typed).await.with_context(|| command.to_owned())
     }
 
     async fn wait_until_shown(&self, part: &str, text: &str) -> Result<()> {

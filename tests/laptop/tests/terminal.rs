@@ -1,17 +1,16 @@
 //! The box from a terminal, by nothing but the command line.
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use laptop_tests::calls::PHONE_HZ;
 use laptop_tests::clock::wait_for;
 use laptop_tests::house::OWNER;
 use laptop_tests::lab::{EC25, Lab, SIM7600, START, program};
+use laptop_tests::typing;
 use modem_sim::core::CallState;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 /// Long enough that no port and no process id holds it by chance.
@@ -37,22 +36,13 @@ impl Terminal {
         if let Some(authority) = &self.authority {
             command.arg("--authority").arg(authority);
         }
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.args(arguments).kill_on_drop(true);
         command
     }
 
     /// What a command prints, with `typed` as what is typed; an error when it fails.
     async fn run(&self, arguments: &[&str], typed: &str) -> Result<String> {
-        let mut child = self.command(arguments).spawn()?;
-        let mut input = child.stdin.take().context("stdin")?;
-        // A command that reads nothing may be gone already.
-        drop(input.write_all(typed.as_bytes()).await);
-        drop(input);
-        let output = tokio::time::timeout(MOMENT, child.wait_with_output()).await.context("the command hangs")??;
-        let errors = String::from_utf8(output.stderr)?;
-        ensure!(output.status.success(), "{errors}");
-        ensure!(errors.is_empty(), "{errors}");
-        Ok(String::from_utf8(output.stdout)?)
+        typing::run(&mut self.command(arguments), typed).await
     }
 
     /// What a command that must fail says of it.

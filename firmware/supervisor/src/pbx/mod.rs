@@ -58,7 +58,7 @@ pub struct PbxConfig {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a few events per call; boxes would cost more")]
 pub enum PbxEvent {
-    /// The process runs.
+    /// The process runs. Where it was adopted, [`Self::Connected`] may come before this.
     Started {
         /// Whether an earlier run of this program started it.
         is_adopted: bool,
