@@ -7,6 +7,7 @@
 
 pub mod empty_init;
 pub mod machine;
+pub mod monitor;
 pub mod phone;
 pub mod shell;
 pub mod steps;

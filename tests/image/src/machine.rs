@@ -1,5 +1,6 @@
 //! A virtual machine that runs the image.
 
+use crate::monitor;
 use crate::phone::Relay;
 use crate::shell::Shell;
 use anyhow::{Context, Result, bail, ensure};
@@ -26,6 +27,8 @@ use tokio::process::{Child, Command};
 const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
 /// From the start of QEMU to the page, under emulation on a busy machine.
 const BOOT: Duration = Duration::from_secs(180);
+/// Words for the kernel's command line that make the box say more, so that a start that stops tells where.
+const SPEAKS: &str = "loglevel=5 systemd.journald.forward_to_console=1";
 /// Whatever else has to happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -93,7 +96,7 @@ impl Machine {
         command.args(["--bare", "--shell", "--address", &self.address.to_string()]);
         command.arg("--state").arg(self.state());
         if !self.is_quiet {
-            command.args(["--append", "systemd.journald.forward_to_console=1"]);
+            command.args(["--append", SPEAKS]);
         }
         for modem in ["1-2", "1-3"] {
             command.arg("--modem").arg(self.dir.path().join("usb").join(format!("{modem}.sock")));
@@ -116,7 +119,9 @@ impl Machine {
     /// With what the box said, when it does not.
     pub async fn wait_for_page(&mut self, began: Instant) -> Result<Duration> {
         let authority = loop {
-            ensure!(began.elapsed() < BOOT, "waited {BOOT:?} in vain for the page: {}", self.said());
+            if began.elapsed() > BOOT {
+                bail!("waited {BOOT:?} in vain for the page: {}\n{}", self.said(), self.state_of_machine().await);
+            }
             if let Some(ended) = self.vm.as_mut().context("the machine is off")?.try_wait()? {
                 bail!("the machine went off ({ended}): {}", self.said());
             }
@@ -131,7 +136,9 @@ impl Machine {
         self.house.api = Api::trusting(SocketAddr::from((self.address, 8443)), authority.as_bytes())?;
         self.house.api.token = token;
         let answers = || async { self.api.get("/livez").await.ok().filter(|(status, _)| status.is_success()) };
-        wait_for("the page over TLS", BOOT, answers).await.with_context(|| self.said())?;
+        if let Err(error) = wait_for("the page over TLS", BOOT, answers).await {
+            bail!("{error}: {}\n{}", self.said(), self.state_of_machine().await);
+        }
         Ok(began.elapsed())
     }
 
@@ -317,6 +324,10 @@ impl Machine {
         let lines: Vec<&str> = log.lines().collect();
         let end = lines.get(lines.len().saturating_sub(200)..).unwrap_or_default().join("\n");
         format!("{vm}\n{end}")
+    }
+
+    async fn state_of_machine(&self) -> String {
+        monitor::describe(&self.state().join("monitor.sock")).await
     }
 }
 
