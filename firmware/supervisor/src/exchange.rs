@@ -10,7 +10,7 @@ mod courier;
 mod recorder;
 
 use crate::hub::Hub;
-use crate::{clock, event_log};
+use crate::{clock, event_log, guard};
 
 use crate::media::{MediaNotice, MediaServer, pump};
 use crate::pbx::{PbxEvent, PbxHandle};
@@ -133,10 +133,13 @@ impl ExchangeTask {
         let (courier, letters) = mpsc::channel(BACKLOG);
         let (answering, answers) = mpsc::channel(BACKLOG);
         let pbx = parts.pbx.clone();
-        tokio::spawn(courier::run(move |request| courier::deliver(pbx.clone(), request), letters, answering));
+        guard::spawn(
+            "courier",
+            courier::run(move |request| courier::deliver(pbx.clone(), request), letters, answering),
+        );
         let (recorder, records) = mpsc::channel(BACKLOG);
         let recording = recorder::Recorder::new(parts.store.clone(), parts.hub.clone(), Arc::clone(&parts.registry));
-        tokio::spawn(recording.run(records));
+        guard::spawn("recorder", recording.run(records));
         Self { parts, courier, answers, recorder }
     }
 
@@ -221,7 +224,7 @@ impl ExchangeTask {
                         warn!("the recorder of calls has stopped");
                     }
                 }
-                Effect::Alarm { line, text } => self.on_alarm(line, text).await,
+                Effect::Alarm { line, text, is_mended } => self.on_alarm(line, text, is_mended).await,
             }
         }
         self.parts.calls_up.store(self.parts.machine.calls().count(), Ordering::Relaxed);
@@ -257,9 +260,9 @@ impl ExchangeTask {
         }
     }
 
-    async fn on_alarm(&self, line: LineId, text: String) {
+    async fn on_alarm(&self, line: LineId, text: String, is_mended: bool) {
         warn!(%line, text, "sound");
-        if let Some(facts) = self.parts.registry.line(line) {
+        if let Some(facts) = self.parts.registry.line(line).filter(|_| !is_mended) {
             self.parts.registry.update(&facts.usb_path, |facts| facts.audio_alarm = Some(Proven::now(text.clone())));
         }
         let action = api::WatchdogStep::AudioAlarm;

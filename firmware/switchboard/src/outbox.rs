@@ -7,9 +7,6 @@ use std::time::{Duration, Instant};
 
 use telecom::{Address, LineId, PartId};
 
-/// The longest time a message waits for its line before it is given up.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// How long after sending a delivery report can still belong to a part.
 ///
 /// The service centre tries for seven days, and its report may lie on a modem while the box is off; references repeat
@@ -86,17 +83,15 @@ pub enum FailReason {
         /// The code of the last `+CMS ERROR`.
         cms: u16,
     },
-    /// The line was not able to send for a whole day.
-    #[error("line could not send for a day: {0}")]
-    Expired(NotReady),
 }
 
-/// Decides what becomes of a part that failed at its `attempts`-th attempt, `age` after it was accepted.
+/// Decides what becomes of a part that failed at its `attempts`-th attempt.
+///
+/// What was accepted waits for its line for as long as that takes, as its sender was told.
 #[must_use]
-pub fn after_failure(failure: &SendFailure, attempts: u32, age: Duration) -> Verdict {
+pub fn after_failure(failure: &SendFailure, attempts: u32) -> Verdict {
     match failure {
         SendFailure::Refused { cms } => after_refusal(*cms, attempts),
-        SendFailure::NotReady(reason) if age >= LONGEST_WAIT => Verdict::Fail(FailReason::Expired(*reason)),
         SendFailure::NotReady(_) => Verdict::RetryAfter(NOT_READY_DELAY),
         SendFailure::Silent => Verdict::Unknown,
     }
@@ -408,32 +403,23 @@ mod tests {
 
     #[test]
     fn a_failure_leads_to_the_right_verdict() {
-        let minute = Duration::from_secs(60);
         let not_ready = SendFailure::NotReady(NotReady::PinNeeded);
         let table = [
-            ("barred", SendFailure::Refused { cms: 10 }, 1, minute, Verdict::Fail(FailReason::Refused { cms: 10 })),
-            ("congestion, first", SendFailure::Refused { cms: 42 }, 1, minute, Verdict::RetryAfter(RETRY_DELAYS[0])),
-            ("congestion, fourth", SendFailure::Refused { cms: 42 }, 4, minute, Verdict::RetryAfter(RETRY_DELAYS[3])),
+            ("barred", SendFailure::Refused { cms: 10 }, 1, Verdict::Fail(FailReason::Refused { cms: 10 })),
+            ("congestion, first", SendFailure::Refused { cms: 42 }, 1, Verdict::RetryAfter(RETRY_DELAYS[0])),
+            ("congestion, fourth", SendFailure::Refused { cms: 42 }, 4, Verdict::RetryAfter(RETRY_DELAYS[3])),
             (
                 "congestion, fifth",
                 SendFailure::Refused { cms: 42 },
                 5,
-                minute,
                 Verdict::Fail(FailReason::TooManyAttempts { cms: 42 }),
             ),
-            ("network timeout", SendFailure::Refused { cms: 332 }, 1, minute, Verdict::Unknown),
-            ("not ready", not_ready.clone(), 900, minute, Verdict::RetryAfter(NOT_READY_DELAY)),
-            (
-                "not ready for a day",
-                not_ready,
-                9000,
-                LONGEST_WAIT,
-                Verdict::Fail(FailReason::Expired(NotReady::PinNeeded)),
-            ),
-            ("silent", SendFailure::Silent, 1, minute, Verdict::Unknown),
+            ("network timeout", SendFailure::Refused { cms: 332 }, 1, Verdict::Unknown),
+            ("not ready, for however long", not_ready, 9000, Verdict::RetryAfter(NOT_READY_DELAY)),
+            ("silent", SendFailure::Silent, 1, Verdict::Unknown),
         ];
-        for (name, failure, attempts, age, want) in table {
-            assert_eq!(after_failure(&failure, attempts, age), want, "{name}");
+        for (name, failure, attempts, want) in table {
+            assert_eq!(after_failure(&failure, attempts), want, "{name}");
         }
     }
 

@@ -242,6 +242,22 @@ impl House {
         item.cloned().with_context(|| format!("no item {name}"))
     }
 
+    /// Waits until the box says that it did something by itself: the entry of its log.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn action_of(&self, target: &str, action: &str) -> Result<Value> {
+        let is_it = |event: &&Value| {
+            event.pointer("/data/target") == Some(&json!(target))
+                && event.pointer("/data/action") == Some(&json!(action))
+        };
+        let is_told = || async {
+            let events = self.api.read("/api/events").await.ok()?;
+            events.get("events")?.as_array()?.iter().find(is_it).cloned()
+        };
+        wait_for(&format!("{action} of {target}"), Duration::from_secs(60), is_told).await
+    }
+
     /// Makes the owner and signs in.
     ///
     /// # Errors

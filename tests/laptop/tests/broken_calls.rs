@@ -4,7 +4,7 @@
 use laptop_tests::baresip::Baresip;
 use laptop_tests::calls::{FAR_NUMBER, MOMENT, PHONE_HZ, lab_with};
 use laptop_tests::clock::now;
-use laptop_tests::lab::{EC25, Lab};
+use laptop_tests::lab::{EC25, Lab, SIM7600};
 use modem_sim::core::fault::Fault;
 use modem_sim::core::{CallState, Control};
 use modem_sim::runner::Numbers;
@@ -33,16 +33,6 @@ async fn prove_that_the_next_call_works(lab: &Lab) {
     assert!(calls["calls"].as_array().unwrap().iter().all(|call| !call["endTime"].is_null()), "{calls}");
 }
 
-/// Waits until the box says that it did this.
-async fn wait_for_action(lab: &Lab, target: &str, action: &str) -> Value {
-    let is_told = || async {
-        let events = lab.api.read("/api/events").await.ok()?;
-        let is_it = |e: &&Value| e["data"]["target"] == target && e["data"]["action"] == action;
-        events["events"].as_array()?.iter().find(is_it).cloned()
-    };
-    lab.wait_for(&format!("{action} of {target}"), MOMENT * 2, is_told).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_asterisk_that_dies_in_a_call_hangs_up_and_is_back_for_the_next() {
     let lab = lab_with(None).await.unwrap();
@@ -52,7 +42,7 @@ async fn an_asterisk_that_dies_in_a_call_hangs_up_and_is_back_for_the_next() {
     lab.kill_asterisk().unwrap();
     lab.wait_for_no_call(EC25).await.unwrap();
     events.wait("call_ended", MOMENT, |e| !e["data"]["endTime"].is_null()).await.unwrap();
-    let action = wait_for_action(&lab, "asterisk", "restart").await;
+    let action = lab.action_of("asterisk", "restart").await.unwrap();
     assert!(action["data"]["reason"].as_str().unwrap().contains("signal: 9"), "{action}");
     phone.stop().await;
     lab.wait_for_asterisk().await.unwrap();
@@ -66,7 +56,7 @@ async fn an_asterisk_that_hangs_is_started_anew() {
     let before = lab.asterisk_pid().unwrap();
     kill(before, Signal::SIGSTOP).unwrap();
     let began = now();
-    wait_for_action(&lab, "asterisk", "restart").await;
+    lab.action_of("asterisk", "restart").await.unwrap();
     let is_another = || async { (lab.asterisk_pid()? != before).then_some(()) };
     lab.wait_for("another Asterisk", MOMENT, is_another).await.unwrap();
     lab.wait_for_asterisk().await.unwrap();
@@ -108,7 +98,7 @@ async fn missing_sound_is_told_while_the_call_lasts_and_forgotten_with_the_next(
     lab.wait_for_call(EC25, CallState::Active).await.unwrap();
     let is_alarm = |e: &Value| e["data"]["action"] == "audio_alarm" && e["data"]["target"] == json!(line);
     let alarm = events.wait("watchdog_action", MOMENT, is_alarm).await.unwrap();
-    wait_for_action(&lab, &line, "audio_alarm").await;
+    lab.action_of(&line, "audio_alarm").await.unwrap();
     let item = lab.health_of(&line).await.unwrap();
     assert_eq!((&item["status"], &item["proof"]), (&json!("degraded"), &alarm["data"]["reason"]), "{item}");
     phone.hang_up().await.unwrap();
@@ -117,6 +107,36 @@ async fn missing_sound_is_told_while_the_call_lasts_and_forgotten_with_the_next(
     lab.sim.control(EC25, Control::Fault(Fault::PcmDead { on: false })).await.unwrap();
     prove_that_the_next_call_works(&lab).await;
     assert_eq!(lab.health_of(&line).await.unwrap()["status"], "ok");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sound_that_stays_dead_until_the_modem_restarts_is_healed_after_two_calls() {
+    for (modem, prefix) in [(EC25, "81"), (SIM7600, "82")] {
+        let lab = lab_with(None).await.unwrap();
+        let line = lab.line_of(modem).await.unwrap();
+        lab.sim.control(modem, Control::Fault(Fault::PcmDeadUntilRestart { on: true })).await.unwrap();
+        let phone = lab.phone("2001", PHONE_HZ, false).await.unwrap();
+        let mut events = lab.api.events().await.unwrap();
+        let is_it = |e: &Value, action: &str| e["data"]["action"] == action && e["data"]["target"] == json!(line);
+        for _ in 0..2 {
+            phone.dial(&format!("{prefix}0698765432")).await.unwrap();
+            lab.wait_for_call(modem, CallState::Active).await.unwrap();
+            events.wait("watchdog_action", MOMENT, |e| is_it(e, "audio_alarm")).await.unwrap();
+            phone.hang_up().await.unwrap();
+            lab.wait_for_no_call(modem).await.unwrap();
+        }
+        let is_reset = |e: &Value| e["data"]["action"] == "functionality_reset";
+        let action = events.wait("watchdog_action", MOMENT, is_reset).await.unwrap();
+        assert!(action["data"]["reason"].as_str().unwrap().contains("no usable audio"), "{action}");
+        lab.wait_for_lines(2).await.unwrap();
+        lab.sim.clear_recording(modem).await.unwrap();
+        phone.dial(&format!("{prefix}0698765432")).await.unwrap();
+        lab.wait_for_sound(modem, 3.5).await.unwrap();
+        phone.hang_up().await.unwrap();
+        lab.wait_for_no_call(modem).await.unwrap();
+        lab.prove_sound(modem, &phone).await.unwrap();
+        phone.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -52,6 +52,11 @@ async fn sound_at_16_khz_is_recognised_by_what_arrives() {
     let beginning = lab.heard_by_far_end(SIM7600).await.unwrap().beginning(200);
     let heard = beginning.strongest_hz().unwrap();
     assert!(heard.abs_diff(PHONE_HZ) <= 10, "the far end heard {heard} Hz at first");
+    // It is told, and nothing is wrong.
+    let line = lab.line_of(SIM7600).await.unwrap();
+    let told = lab.action_of(&line, "audio_alarm").await.unwrap();
+    assert!(told["data"]["reason"].as_str().unwrap().contains("16000 samples"), "{told}");
+    assert_eq!(lab.health_of(&line).await.unwrap()["status"], "ok");
 }
 
 /// How late sound may be: what is buffered for a call at most, in one direction.

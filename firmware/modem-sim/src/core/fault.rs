@@ -75,6 +75,11 @@ pub enum Fault {
         /// Until turned off.
         on: bool,
     },
+    /// As `PcmDead`, until the modem restarts.
+    PcmDeadUntilRestart {
+        /// Until turned off, too.
+        on: bool,
+    },
     /// One byte is lost at the start of the next stream, so that every sample is off by one byte.
     PcmMisaligned {
         /// Until turned off.
@@ -198,6 +203,7 @@ impl FaultPlan {
                 | Fault::ReportsHidden { on: false }
                 | Fault::PositionsInPcm { on: false }
                 | Fault::PcmDead { on: false }
+                | Fault::PcmDeadUntilRestart { on: false }
                 | Fault::PcmMisaligned { on: false }
                 | Fault::PcmRegistersOnce { on: false }
                 | Fault::LateClip { on: false }
@@ -209,6 +215,15 @@ impl FaultPlan {
 
     pub(super) fn clear(&mut self) {
         self.active.clear();
+    }
+
+    /// What a restart of the modem mends is over.
+    pub(super) fn restart(&mut self) {
+        self.active.retain(|fault| !matches!(fault, Fault::PcmDeadUntilRestart { .. }));
+    }
+
+    pub(super) fn is_pcm_dead(&self) -> bool {
+        self.has(&Fault::PcmDead { on: true }) || self.has(&Fault::PcmDeadUntilRestart { on: true })
     }
 
     pub(super) fn has(&self, wanted: &Fault) -> bool {
@@ -265,6 +280,7 @@ fn count_of(fault: &mut Fault) -> Option<&mut u32> {
         | Fault::StorageFull { .. }
         | Fault::ReportsHidden { .. }
         | Fault::PcmDead { .. }
+        | Fault::PcmDeadUntilRestart { .. }
         | Fault::PcmMisaligned { .. }
         | Fault::PcmHoldsOff { .. }
         | Fault::PositionsInPcm { .. }

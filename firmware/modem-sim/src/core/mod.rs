@@ -302,6 +302,7 @@ impl SimModem {
 
     fn power_off(&mut self, now: Instant) {
         self.power = Power::Absent;
+        self.faults.restart();
         self.timers.drop_modem();
         self.ports.clear();
         self.calls_lost(now);

@@ -172,7 +172,7 @@ impl SimModem {
             self.pcm.recording.bytes_refused += u64::try_from(bytes.len()).unwrap_or(0);
             return;
         }
-        let is_lost = self.personality.quirks.ignores_uplink || self.faults.has(&Fault::PcmDead { on: true });
+        let is_lost = self.personality.quirks.ignores_uplink || self.faults.is_pcm_dead();
         if !is_lost {
             self.pcm.take_samples(bytes);
         }
@@ -198,7 +198,7 @@ impl SimModem {
             next = self.handled_at;
             self.pcm.recording.frames_skipped += 1;
         }
-        let is_dead = self.faults.has(&Fault::PcmDead { on: true });
+        let is_dead = self.faults.is_pcm_dead();
         if let Some(mut bytes) = self.pcm.frame() {
             bytes.extend(self.position());
             if !is_dead {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How far into a call the first sound comes at the latest where there is any.
+const FIRST_SOUND: Duration = Duration::from_secs(1);
+
 /// The state of the audio of one call, measured where the modem and Asterisk meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AudioReport {
@@ -43,38 +46,52 @@ pub enum AudioFault {
 }
 
 impl AudioFault {
-    /// Whether voice over USB must be set up again after the call.
-    pub(super) fn is_dead(self) -> bool {
+    /// Whether voice over USB must be switched off and on again.
+    ///
+    /// Silence that follows sound may be the other end's; silence from the beginning on is the modem's.
+    pub(super) fn is_dead(self, report: &AudioReport) -> bool {
         match self {
-            Self::NothingFromModem | Self::SilenceFromModem | Self::ModemTakesNothing => true,
+            Self::NothingFromModem | Self::ModemTakesNothing => true,
+            Self::SilenceFromModem => report.running.saturating_sub(report.silence) < FIRST_SOUND,
             Self::NothingFromPhone | Self::OtherRate | Self::Misaligned | Self::PositionsInSound => false,
         }
     }
 
-    /// The sentence for the owner; `None` for what repaired itself.
-    pub(super) fn sentence(self, report: &AudioReport) -> Option<String> {
+    /// Whether both sides hear each other all the same.
+    pub(super) fn is_mended(self) -> bool {
+        matches!(self, Self::OtherRate | Self::Misaligned)
+    }
+
+    /// The sentence for the owner.
+    pub(super) fn sentence(self, report: &AudioReport) -> String {
         let running = report.running.as_secs();
         match self {
-            Self::NothingFromModem => Some(format!(
-                "no sound arrives from the modem, {running} s into the call: voice is set up again after it"
-            )),
-            Self::SilenceFromModem => Some(format!(
-                "the modem has given only silence for {} s: voice is set up again after the call",
-                report.silence.as_secs()
-            )),
-            Self::NothingFromPhone => Some(format!(
-                "no sound arrives from the phone, {running} s into the call: check its microphone and network"
-            )),
-            Self::ModemTakesNothing => Some(
-                "the modem does not take sound, so the other end hears nothing: voice is set up again after the call"
-                    .into(),
-            ),
-            Self::PositionsInSound => Some(
-                "the modem mixes satellite positions into the sound; they are taken out: plug the modem in again to \
-                 switch them off"
-                    .into(),
-            ),
-            Self::OtherRate | Self::Misaligned => None,
+            Self::NothingFromModem => {
+                format!("no sound arrives from the modem, {running} s into the call: its voice is switched on again")
+            }
+            Self::SilenceFromModem if self.is_dead(report) => {
+                format!("the modem has given only silence for {running} s: its voice is switched on again")
+            }
+            Self::SilenceFromModem => {
+                let silence = report.silence.as_secs();
+                format!("the modem has given only silence for {silence} s: it may be the other end that is silent")
+            }
+            Self::NothingFromPhone => {
+                format!("no sound arrives from the phone, {running} s into the call: check its microphone and network")
+            }
+            Self::ModemTakesNothing => {
+                "the modem does not take sound, so the other end hears nothing: its voice is switched on again".into()
+            }
+            Self::PositionsInSound => "the modem mixes satellite positions into the sound; they are taken out: plug \
+                                       the modem in again to switch them off"
+                .into(),
+            Self::OtherRate => {
+                format!(
+                    "the modem gives {} samples of sound per second, not those of its setting: converted",
+                    report.rate_hz
+                )
+            }
+            Self::Misaligned => "the modem's sound was off by one byte: put right".into(),
         }
     }
 }

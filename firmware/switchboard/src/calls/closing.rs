@@ -32,7 +32,6 @@ impl Exchange {
         call.lost_at = None;
         self.silence(call);
         self.hang_up_modem(call, cause);
-        self.report_dead_sound(call);
         let shown = if was_up || call.is_incoming() { HangUpCause::Normal } else { requests::failure_cause(cause) };
         for resource in RESOURCES {
             self.delete(call, resource, shown);
@@ -59,12 +58,6 @@ impl Exchange {
         if let (ModemSide::Busy, Some(line)) = (call.modem, call.line()) {
             call.modem = ModemSide::HangingUp;
             self.command(line, modem::Command::HangUp { cause });
-        }
-    }
-
-    fn report_dead_sound(&mut self, call: &Call) {
-        if let (true, Some(line)) = (call.faults.iter().any(|fault| fault.is_dead()), call.line()) {
-            self.command(line, modem::Command::AudioDead);
         }
     }
 

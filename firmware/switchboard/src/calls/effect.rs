@@ -48,6 +48,8 @@ pub enum Effect {
         line: LineId,
         /// The sentence, without numbers.
         text: String,
+        /// Both sides hear each other all the same.
+        is_mended: bool,
     },
 }
 

@@ -223,7 +223,7 @@ impl Exchange {
             CallEvent::AudioReady => self.on_sound_ready(call, line),
             CallEvent::AudioRefused(reason) if !call.is_closing() => {
                 let text = format!("the modem does not give sound to this call: {reason}");
-                self.emit(Effect::Alarm { line, text });
+                self.emit(Effect::Alarm { line, text, is_mended: false });
             }
             CallEvent::Dtmf(digit) => self.on_far_digit(call, *digit),
             CallEvent::AudioFlow { is_open } if call.sound == Sound::Running => {
@@ -301,11 +301,14 @@ impl Exchange {
 
     fn on_audio_report(&mut self, call: &mut Call, report: &super::AudioReport) {
         let (Some(fault), Some(line), false) = (report.fault, call.line(), call.is_closing()) else { return };
-        if !call.faults.insert(fault) {
-            return;
+        let was_dead = call.is_sound_dead;
+        call.is_sound_dead |= fault.is_dead(report);
+        // Once in a call: what does not mend it will not mend it the next time.
+        if call.is_sound_dead && !was_dead && call.modem == ModemSide::Busy {
+            self.command(line, modem::Command::AudioDead);
         }
-        if let Some(text) = fault.sentence(report) {
-            self.emit(Effect::Alarm { line, text });
+        if call.faults.insert(fault) {
+            self.emit(Effect::Alarm { line, text: fault.sentence(report), is_mended: fault.is_mended() });
         }
     }
 

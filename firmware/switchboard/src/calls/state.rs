@@ -131,6 +131,8 @@ pub(super) struct Call {
     /// When a lost audio connection ends the call, unless something better explains it before.
     pub(super) lost_at: Option<Instant>,
     pub(super) faults: BTreeSet<AudioFault>,
+    /// The modem was told to switch its voice off and on.
+    pub(super) is_sound_dead: bool,
 }
 
 impl Call {
@@ -156,6 +158,7 @@ impl Call {
             lease_at: None,
             lost_at: None,
             faults: BTreeSet::new(),
+            is_sound_dead: false,
         }
     }
 

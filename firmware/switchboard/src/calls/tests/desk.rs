@@ -18,13 +18,18 @@ use crate::calls::{
 /// Runs `script` against an exchange with two registered lines (`line-1` is the default one) and Asterisk connected.
 /// Calls are named `c1`, `c2`, ... in the order in which they begin.
 pub(super) fn check(script: &str, expect: &Expect) {
+    expect.assert_eq(&run(script));
+}
+
+/// What happens in a script, step by step.
+pub(super) fn run(script: &str) -> String {
     let mut desk = Desk::new();
     for step in script.lines().map(str::trim).filter(|step| !step.is_empty()) {
         desk.transcript.push_str(&format!("> {step}\n"));
         desk.step(&step.split_whitespace().collect::<Vec<_>>());
         desk.drain();
     }
-    expect.assert_eq(&desk.transcript);
+    desk.transcript
 }
 
 pub(super) fn exchange() -> Exchange {
@@ -167,12 +172,21 @@ impl Desk {
             let running = Duration::from_secs(2);
             MediaEvent::Report(AudioReport { running, fault: Some(fault), ..AudioReport::default() })
         };
+        let silent = |silence| {
+            let (running, fault) = (Duration::from_secs(2), Some(AudioFault::SilenceFromModem));
+            MediaEvent::Report(AudioReport { running, silence, fault, ..AudioReport::default() })
+        };
         let event = match event {
             ["connected"] => MediaEvent::Connected,
             ["lost"] => MediaEvent::Lost,
             ["key", digit] => MediaEvent::Dtmf(digit.parse().unwrap()),
             ["nothing"] => report(AudioFault::NothingFromModem),
             ["one-way"] => report(AudioFault::NothingFromPhone),
+            ["stuck"] => report(AudioFault::ModemTakesNothing),
+            ["other-rate"] => report(AudioFault::OtherRate),
+            // The report of two seconds after the beginning: silent all along, or only since.
+            ["silent", "from-the-start"] => silent(Duration::from_secs(2)),
+            ["silent", "later"] => silent(Duration::from_millis(500)),
             other => panic!("no audio event {other:?}"),
         };
         self.exchange.handle_media(&CallId(long(call)), event, self.now);
@@ -274,7 +288,8 @@ fn show(effect: &Effect, start: Instant) -> String {
             command => short(&format!("audio {call}: {command:?}")),
         },
         Effect::Call(record) => short(&show_record(record, start)),
-        Effect::Alarm { line, text } => format!("alarm {line}: {text}"),
+        Effect::Alarm { line, text, is_mended: false } => format!("alarm {line}: {text}"),
+        Effect::Alarm { line, text, is_mended: true } => format!("note {line}: {text}"),
     }
 }
 

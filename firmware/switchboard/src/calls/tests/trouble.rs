@@ -1,6 +1,6 @@
 use expect_test::expect;
 
-use super::desk::check;
+use super::desk::{check, run};
 
 #[test]
 fn the_modem_vanishes_in_a_call() {
@@ -335,7 +335,7 @@ fn t08_a_modem_that_asks_for_a_pause_is_given_one() {
 }
 
 #[test]
-fn dead_sound_is_told_once_and_repaired_after_the_call() {
+fn dead_sound_is_told_once_and_repaired_once() {
     check(
         "
         line-1 incoming +33612345678
@@ -370,13 +370,13 @@ fn dead_sound_is_told_once_and_repaired_after_the_call() {
             > line-1 sound
               audio c1: StartModemAudio { line: LineId(1) }
             > audio c1 nothing
-              alarm line-1: no sound arrives from the modem, 2 s into the call: voice is set up again after it
+              line-1: AudioDead
+              alarm line-1: no sound arrives from the modem, 2 s into the call: its voice is switched on again
             > audio c1 nothing
             > audio c1 one-way
               alarm line-1: no sound arrives from the phone, 2 s into the call: check its microphone and network
             > line-1 ended 16
               audio c1: StopModemAudio
-              line-1: AudioDead
               DELETE /ari/channels/hn-c1-in?reason_code=16
               audio c1: Close
               call c1: Incoming line-1 +33612345678 Answered answered at 0 ms ended at 0 ms cause 16
@@ -389,6 +389,38 @@ fn dead_sound_is_told_once_and_repaired_after_the_call() {
               alarm line-2: the modem does not give sound to this call: CPCMREG is refused
         "#]],
     );
+}
+
+#[test]
+fn silence_is_the_modems_when_there_was_never_anything_else() {
+    let begun = "
+        line-1 incoming +33612345678
+        ok
+        stasis c1-in in
+        ok
+        dial c1-in answer
+        line-1 active
+        line-1 sound";
+    let told = |reports: &str| {
+        let all = run(&format!("{begun}\n{reports}"));
+        let lines = all.lines().map(str::trim).skip_while(|line| !line.starts_with("> audio"));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    expect![[r#"
+        > audio c1 silent from-the-start
+        line-1: AudioDead
+        alarm line-1: the modem has given only silence for 2 s: its voice is switched on again
+        > audio c1 stuck
+        alarm line-1: the modem does not take sound, so the other end hears nothing: its voice is switched on again
+    "#]]
+    .assert_eq(&told("audio c1 silent from-the-start\naudio c1 stuck"));
+    expect![[r#"
+        > audio c1 silent later
+        alarm line-1: the modem has given only silence for 0 s: it may be the other end that is silent
+        > audio c1 other-rate
+        note line-1: the modem gives 0 samples of sound per second, not those of its setting: converted
+    "#]]
+    .assert_eq(&told("audio c1 silent later\naudio c1 other-rate"));
 }
 
 #[test]
