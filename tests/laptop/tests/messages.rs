@@ -265,4 +265,16 @@ async fn ussd_answers_and_asks_back() {
         let (status, answer) = lab.api.post(&path, json!({"code": "call me"})).await.unwrap();
         assert_eq!((status.as_u16(), &answer["code"]), (400, &json!("invalid_request")));
     }
+    // A modem that goes before the network has answered is no answer.
+    let path = format!("/api/lines/{}/ussd", lab.line_of(EC25).await.unwrap());
+    lab.sim.control(EC25, Control::Fault(Fault::UssdNoAnswer { count: 1 })).await.unwrap();
+    let asked = lab.api.post(&path, json!({"code": "*100#"}));
+    let pulled = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        lab.sim.unplug(EC25).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(asked, pulled);
+    let (status, answer) = answer.unwrap();
+    assert!(!status.is_success(), "{answer}");
+    assert!(answer["code"].is_string(), "{answer}");
 }

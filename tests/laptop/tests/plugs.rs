@@ -186,6 +186,7 @@ async fn the_last_try_is_left_to_the_owner_and_a_blocked_sim_is_told() {
     lab.wait_for_modem(EC25, "pin_needed").await.unwrap();
     assert_eq!(enter_pin(&lab, "4711").await.0, StatusCode::OK);
     lab.wait_for_lines(2).await.unwrap();
+    let line = lab.line_of(EC25).await.unwrap();
     lab.kill_supervisor().await.unwrap();
     lab.sim.unplug(EC25).await.unwrap();
     lab.sim.plug(EC25, Numbers::LowestFree).await.unwrap();
@@ -199,18 +200,31 @@ async fn the_last_try_is_left_to_the_owner_and_a_blocked_sim_is_told() {
     let (status, answer) = enter_pin(&lab, "4711").await;
     assert_eq!((status, &answer["code"]), (StatusCode::CONFLICT, &json!("pin_refused")), "{answer}");
     assert_eq!(pins_tried(&lab), before);
+    assert_that_it_is_said(&lab, &line, "pin_needed").await;
     lab.kill_supervisor().await.unwrap();
     tell_modem(&lab, "AT+CPIN=\"0000\"", "\"SC\",0").await;
     lab.start_supervisor().await.unwrap();
     lab.wait_for_modem(EC25, "puk_needed").await.unwrap();
     let (_, answer) = enter_pin(&lab, "4711").await;
     assert_eq!(answer["code"], "puk_needed", "{answer}");
-    let line = lab.line_of(EC25).await;
-    if let Ok(line) = line {
-        let body = json!({"to": "+33698765432", "message": "x", "from": line});
-        assert_eq!(lab.api.post("/api/sms/send", body).await.unwrap().1["code"], "puk_needed");
-    }
+    assert_that_it_is_said(&lab, &line, "puk_needed").await;
     is_discreet(&lab);
+}
+
+/// Whatever is asked of a line whose card is locked, the answer is what its owner has to do.
+async fn assert_that_it_is_said(lab: &Lab, line: &str, code: &str) {
+    let asked = [
+        ("/api/sms/send".to_owned(), json!({"to": "+33698765432", "message": "x", "from": line})),
+        ("/api/calls/originate".to_owned(), json!({"destination": "+33698765432", "from": line, "extension": "2001"})),
+        (format!("/api/lines/{line}/ussd"), json!({"code": "*100#"})),
+    ];
+    for (path, body) in asked {
+        let (status, answer) = lab.api.post(&path, body).await.unwrap();
+        assert_eq!((status.is_success(), &answer["code"]), (false, &json!(code)), "{path}: {answer}");
+    }
+    let lines = lab.api.read("/api/lines").await.unwrap();
+    let state = lines["lines"].as_array().unwrap().iter().find(|known| known["id"] == line).unwrap()["state"].clone();
+    assert_eq!(state, code, "{lines}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

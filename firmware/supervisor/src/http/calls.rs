@@ -59,7 +59,11 @@ pub(super) async fn originate_call(
         )
     })?;
     let line = match new.from.as_ref() {
-        Some(from) => Some(app.choose_line(Some(from.as_str())).await?.id),
+        Some(from) => {
+            let line = app.choose_line(Some(from.as_str())).await?.id;
+            super::lines::usable_line(&app, line)?;
+            Some(line)
+        }
         None => None,
     };
     let extension = match new.extension {

@@ -195,7 +195,7 @@ pub(super) async fn reply_ussd(
 }
 
 async fn ussd(app: &App, id: &str, text: String) -> Result<Json<api::UssdAnswer>, ApiError> {
-    let (_, requests) = usable_line(app, id)?;
+    let requests = usable_line(app, line_id(id)?)?;
     if text.is_empty() || text.len() > LONGEST_USSD || text.chars().any(char::is_control) {
         return Err(ApiError::new(ErrorCode::InvalidRequest, "write 1 to 182 characters"));
     }
@@ -204,7 +204,10 @@ async fn ussd(app: &App, id: &str, text: String) -> Result<Json<api::UssdAnswer>
     match reply {
         UssdReply::Done(text) => Ok(Json(answer(text, false))),
         UssdReply::ReplyWanted(text) => Ok(Json(answer(text, true))),
-        UssdReply::Terminated(text) => Ok(Json(answer(text.unwrap_or_default(), false))),
+        UssdReply::Terminated(Some(text)) => Ok(Json(answer(text, false))),
+        UssdReply::Terminated(None) => {
+            Err(ApiError::new(ErrorCode::ModemSilent, "the request ended without an answer; try again in a minute"))
+        }
         UssdReply::Refused(words) => Err(ApiError::new(ErrorCode::NetworkRefused, words)),
         UssdReply::TimedOut => {
             Err(ApiError::new(ErrorCode::ModemSilent, "the network did not answer; try again later"))
@@ -217,19 +220,18 @@ pub(super) async fn cancel_ussd(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<api::Success>, ApiError> {
-    let (_, requests) = usable_line(&app, &id)?;
+    let requests = usable_line(&app, line_id(&id)?)?;
     let sent = requests.try_send(LineRequest::Command(Command::UssdCancel));
     sent.map_err(|_| busy())?;
     Ok(Json(api::Success::YES))
 }
 
 /// The modem of a line that can do something now.
-fn usable_line(app: &App, id: &str) -> Result<(ModemFacts, mpsc::Sender<LineRequest>), ApiError> {
-    let line = line_id(id)?;
+pub(super) fn usable_line(app: &App, line: LineId) -> Result<mpsc::Sender<LineRequest>, ApiError> {
     let no_modem = || ApiError::new(ErrorCode::NoModem, "the SIM of this line is in no modem; plug it in");
     let facts = app.registry.line(line).ok_or_else(no_modem)?;
     let requests = app.registry.line_requests(line).ok_or_else(no_modem)?;
-    not_ready(&facts).map_or(Ok((facts, requests)), Err)
+    not_ready(&facts).map_or(Ok(requests), Err)
 }
 
 /// Why a line cannot work now, if it cannot.

@@ -40,8 +40,29 @@ impl LineTask {
         }
         self.iccid.clone_from(&iccid);
         (self.unnoted_sim, self.stored_pin_for) = (None, None);
-        self.facts(|facts| facts.iccid = iccid);
+        self.facts(|facts| facts.iccid.clone_from(&iccid));
         self.leave_line().await;
+        if let Some(iccid) = iccid {
+            self.show_line_of(&iccid).await;
+        }
+    }
+
+    /// Says of which line a card is that cannot be used yet, so that nobody is told to plug in what is plugged in.
+    async fn show_line_of(&self, iccid: &Iccid) {
+        match self.context.store.list_lines().await {
+            Ok(lines) => {
+                if let Some(line) = lines.into_iter().find(|line| line.iccid == *iccid) {
+                    self.show_line(line);
+                }
+            }
+            Err(error) => self.store_failed("finding the line of a card", &error),
+        }
+    }
+
+    fn show_line(&self, line: store::Line) {
+        self.facts(|facts| {
+            (facts.line, facts.line_name, facts.number) = (Some(line.id), Some(line.name), line.number);
+        });
     }
 
     /// The modem does not carry its line any more.
@@ -97,12 +118,8 @@ impl LineTask {
         info!(modem = %self.usb_path, line = %line.id, "SIM identified");
         self.line = Some(line.id);
         self.unnoted_sim = None;
-        self.facts(|facts| {
-            facts.iccid = Some(sim.iccid);
-            facts.line = Some(line.id);
-            facts.line_name = Some(line.name);
-            facts.number = line.number;
-        });
+        self.facts(|facts| facts.iccid = Some(sim.iccid));
+        self.show_line(line);
         self.store_direct().await;
     }
 
