@@ -1,7 +1,6 @@
 //! Sending: a part is written down before the modem sees it, and so is what became of it.
 
 use std::fmt;
-use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use sms_pdu::{
@@ -64,8 +63,6 @@ pub struct ClaimedPart {
     pub pdu: EncodedPdu,
     /// Which attempt this is, from 1.
     pub attempt: u32,
-    /// How long ago the message was accepted.
-    pub age: Duration,
 }
 
 /// What became of a claimed part.
@@ -242,14 +239,12 @@ fn claim(connection: &Connection, line: LineId, now_ms: i64) -> Result<Option<Cl
             recipient: parsed(row, "recipient")?,
             pdu: EncodedPdu { tpdu_length: bytes.len().saturating_sub(NO_SERVICE_CENTRE_OCTETS), bytes },
             attempt: row.get("attempts")?,
-            age: Duration::ZERO,
         })
     })?;
-    let Some(mut claimed) = claimed else { return Ok(None) };
-    let message = refresh(connection, claimed.part, now_ms, None)?;
-    let age_ms = u64::try_from(now_ms.saturating_sub(message.created_at_ms)).unwrap_or(0);
-    claimed.age = Duration::from_millis(age_ms);
-    Ok(Some(claimed))
+    if let Some(claimed) = &claimed {
+        refresh(connection, claimed.part, now_ms, None)?;
+    }
+    Ok(claimed)
 }
 
 fn finish(connection: &Connection, part: PartId, outcome: &PartOutcome, at_ms: i64) -> Result<Message, StoreError> {

@@ -18,18 +18,18 @@ use crate::registry::Registry;
 use crate::reset::Belongings;
 use crate::space::{self, Space};
 use crate::vitals::{Pulse, Vitals};
-use crate::{announce, card, clock, http, pbx, vitals};
+use crate::{announce, card, clock, guard, http, pbx, vitals};
 use anyhow::{Context, Result};
 use clap::Parser;
 use configuration::Configuration;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf, absolute};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use store::Store;
 use switchboard::calls::{Exchange, ExchangeConfig};
+use switchboard::outbox::Limiter;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -160,7 +160,7 @@ async fn run(options: &Options, started: Instant) -> Result<Farewell> {
     let app = App::new(parts, started);
     // Whoever is answered finds every door open.
     front::open(&app).await?;
-    tokio::spawn(guarded("http", http::serve(listener, http::router(Arc::clone(&app)))));
+    guard::spawn("http", http::serve(listener, http::router(Arc::clone(&app))));
     let ready_ms = u64::try_from(clock::now().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
     info!(%listen, ready_ms, "the API answers");
     notifier.ready();
@@ -169,18 +169,22 @@ async fn run(options: &Options, started: Instant) -> Result<Farewell> {
     let exchange = spawn_exchange(&app, &configuration, inputs, pbx_told, calls_up).await?;
     put_back_on_the_bus(options, &app.store).await?;
     let (stop_fleet, fleet_stops) = oneshot::channel();
-    let (fleet, fleet_pulse) = spawn_fleet(options, &app, &configuration, fleet_stops)?;
+    let (mut fleet, fleet_pulse) = spawn_fleet(options, &app, &configuration, fleet_stops)?;
     let vitals = Vitals { store: app.store.clone(), exchange, fleet: fleet_pulse };
-    tokio::spawn(guarded("vitals", vitals::watch(vitals, Arc::clone(&notifier))));
-    tokio::spawn(guarded("card", card::run(Arc::clone(&app))));
-    tokio::spawn(guarded("announce", announce::run(Arc::clone(&app))));
-    tokio::spawn(guarded("space", space::run(Arc::clone(&app.space))));
-    tokio::spawn(guarded("upkeep", upkeep::run(app.store.clone(), app.hub.clone())));
-    tokio::spawn(guarded("configuration", configuration.watch(Arc::clone(&app), extensions)));
+    guard::spawn("vitals", vitals::watch(vitals, Arc::clone(&notifier)));
+    guard::spawn("card", card::run(Arc::clone(&app)));
+    guard::spawn("announce", announce::run(Arc::clone(&app)));
+    guard::spawn("space", space::run(Arc::clone(&app.space)));
+    guard::spawn("upkeep", upkeep::run(app.store.clone(), app.hub.clone()));
+    guard::spawn("configuration", configuration.watch(Arc::clone(&app), extensions));
 
     tokio::select! {
         signal = wait_for_signal() => signal?,
         () = app.stop.notified() => {}
+        ended = &mut fleet => {
+            error!(?ended, "the task of the modems ended: the program starts again");
+            std::process::exit(guard::FAILED);
+        }
     }
     info!("stopping");
     notifier.stopping();
@@ -258,7 +262,7 @@ async fn spawn_exchange(
         calls_up,
         pulse: asked,
     });
-    tokio::spawn(guarded("exchange", task.run()));
+    guard::spawn("exchange", task.run());
     Ok(pulse)
 }
 
@@ -296,7 +300,7 @@ fn spawn_fleet(
     let monitor = Monitor::bind(root.clone(), options.events.clone())
         .with_context(|| format!("listening for device events ({:?})", options.events))?;
     let (device_events, devices) = mpsc::channel(EVENTS);
-    tokio::spawn(guarded("devices", monitor.run(device_events)));
+    guard::spawn("devices", monitor.run(device_events));
     let context = LineContext {
         store: app.store.clone(),
         space: Arc::clone(&app.space),
@@ -304,25 +308,11 @@ fn spawn_fleet(
         hub: app.hub.clone(),
         exchange: app.exchange.clone(),
         root,
-        rate: configuration.sending_rate(),
+        limiter: Arc::new(Mutex::new(Limiter::new(configuration.sending_rate()))),
     };
     let (pulse, asked) = Pulse::new();
     let fleet = Fleet::new(context, configuration.models().clone());
     Ok((tokio::spawn(fleet.run(devices, asked, stops)), pulse))
-}
-
-/// Runs a task that must live as long as the program; its end ends the program, and whoever watches starts it again.
-///
-/// Half a box behind green lights is worse than a restart of two seconds.
-async fn guarded(name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-    let ended = tokio::spawn(task).await;
-    match ended {
-        Ok(()) => info!(name, "task ended"),
-        Err(error) => {
-            error!(name, %error, "a task failed: the program starts again");
-            std::process::exit(70);
-        }
-    }
 }
 
 async fn wait_for_signal() -> Result<()> {
@@ -340,7 +330,7 @@ fn random_uuid() -> [u8; 16] {
     if let Err(error) = getrandom::fill(&mut uuid) {
         // Without randomness ids repeat, and a call could be taken for another.
         error!(%error, "the system has no randomness: the program starts again");
-        std::process::exit(70);
+        std::process::exit(guard::FAILED);
     }
     uuid
 }

@@ -27,6 +27,7 @@ pub mod drive;
 pub mod event_log;
 pub mod exchange;
 pub mod fleet;
+mod guard;
 pub mod http;
 pub mod hub;
 pub mod line;

@@ -19,10 +19,10 @@ use crate::{clock, devices, event_log};
 use modem::{Command, Event, Failure, Recovery, SimState, UssdReply};
 use outbound::Outbox;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{ModemIdentity, Store};
-use switchboard::outbox::Rate;
+use switchboard::outbox::Limiter;
 use telecom::{Iccid, LineId, ModemId};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
@@ -47,8 +47,8 @@ pub struct LineContext {
     pub exchange: ExchangeHandle,
     /// Where devices are.
     pub root: DeviceRoot,
-    /// How fast a line may send.
-    pub rate: Rate,
+    /// How fast a line may send; it outlives the ports, so that no modem that comes and goes sends in bulk.
+    pub limiter: Arc<Mutex<Limiter>>,
 }
 
 /// Why a line's work on one port came to its end.
@@ -95,7 +95,6 @@ impl LineTask {
     /// A task for the modem at a USB path, whose machine takes `commands`.
     #[must_use]
     pub fn new(context: LineContext, usb_path: &str, commands: mpsc::Sender<Command>) -> Self {
-        let rate = context.rate;
         Self {
             context,
             usb_path: usb_path.to_owned(),
@@ -105,7 +104,7 @@ impl LineTask {
             memory_line: None,
             iccid: None,
             line: None,
-            outbox: Outbox::new(rate),
+            outbox: Outbox::new(),
             ussd: None,
             pin: None,
             stored_pin_for: None,

@@ -1,7 +1,7 @@
 //! The doors of the box to the household: TLS, the plain port that leads to it, and names on the network.
 
-use super::guarded;
 use crate::app::App;
+use crate::guard;
 use crate::tls::{Authority, Certificates, Names, directory, keep_fresh};
 use crate::{http, mdns, web};
 use anyhow::{Context, Result};
@@ -27,15 +27,15 @@ pub(super) async fn open(app: &Arc<App>) -> Result<()> {
     let (Some(https), Some(certificates)) = (&settings.https, &app.certificates) else { return Ok(()) };
     let listener = listen(https.listen).await?;
     let served = http::serve_tls(listener, certificates.server_config(), http::router(Arc::clone(app)));
-    tokio::spawn(guarded("https", served));
+    guard::spawn("https", served);
     info!(listen = %https.listen, "the box answers by TLS");
     if let Some(redirect) = https.redirect {
         let router = web::redirect(Arc::clone(certificates), https.listen.port());
-        tokio::spawn(guarded("redirect", http::serve(listen(redirect).await?, router)));
+        guard::spawn("redirect", http::serve(listen(redirect).await?, router));
     }
     let fresh = keep_fresh(Arc::clone(certificates), app.settings.subscribe(), app.hosts.subscribe());
-    tokio::spawn(guarded("certificates", fresh));
-    tokio::spawn(guarded("mdns", mdns::run(app.settings.subscribe(), app.hosts.clone())));
+    guard::spawn("certificates", fresh);
+    guard::spawn("mdns", mdns::run(app.settings.subscribe(), app.hosts.clone()));
     Ok(())
 }
 

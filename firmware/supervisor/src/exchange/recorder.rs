@@ -53,7 +53,11 @@ impl Recorder {
         let status = status(record);
         let told = self.open.get(&record.id).copied();
         if told.is_none() {
-            self.store.insert_call(self.new_call(record)).await?;
+            match self.store.insert_call(self.new_call(record)).await {
+                // An attempt before this one came as far as that.
+                Ok(_) | Err(StoreError::Exists { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         let change = CallChange {
             status: Some(status),

@@ -4,9 +4,10 @@ use super::{LineTask, STORE_PAUSE};
 use crate::registry::{ModemFacts, Stage};
 use crate::{clock, records};
 use modem::{Command, PartToken, SendSmsError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use store::{ClaimedPart, PartOutcome, StoreError};
-use switchboard::outbox::{Limiter, NotReady, Rate, SendFailure, Verdict, after_failure};
+use switchboard::outbox::{NotReady, SendFailure, Verdict, after_failure};
 use telecom::{LineId, PartId};
 use tracing::{info, warn};
 
@@ -19,14 +20,13 @@ pub(super) struct Outbox {
     in_flight: Option<ClaimedPart>,
     /// What became of a part, which the store did not take.
     unnoted: Option<(PartId, PartOutcome)>,
-    limiter: Limiter,
     next_look: Option<Instant>,
 }
 
 impl Outbox {
-    /// At the given rate.
-    pub(super) fn new(rate: Rate) -> Self {
-        Self { in_flight: None, unnoted: None, limiter: Limiter::new(rate), next_look: None }
+    /// With nothing in it.
+    pub(super) fn new() -> Self {
+        Self { in_flight: None, unnoted: None, next_look: None }
     }
 
     /// When there may be something to send without anybody asking.
@@ -80,7 +80,8 @@ impl LineTask {
             self.outbox.next_look = Some(now + wait);
             return Ok(None);
         }
-        if let Err(allowed_at) = self.outbox.limiter.try_take(line, now) {
+        let allowed = self.context.limiter.lock().unwrap_or_else(PoisonError::into_inner).try_take(line, now);
+        if let Err(allowed_at) = allowed {
             self.outbox.next_look = Some(allowed_at);
             return Ok(None);
         }
@@ -97,7 +98,7 @@ impl LineTask {
 
     pub(super) async fn on_send_failed(&mut self, token: PartToken, error: &SendSmsError) {
         if let Some(part) = self.landed(token) {
-            let verdict = after_failure(&self.failure(error), part.attempt, part.age);
+            let verdict = after_failure(&self.failure(error), part.attempt);
             warn!(line = ?self.line, message = %part.message, %error, ?verdict, "SMS part not sent");
             let outcome = match verdict {
                 Verdict::RetryAfter(delay) => {

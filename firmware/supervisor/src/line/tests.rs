@@ -4,6 +4,7 @@ use super::*;
 use crate::exchange::ExchangeInputs;
 use modem::{SimIdentity, StorageMemory, StorageSlot, StoredPart};
 use std::sync::atomic::{AtomicU64, Ordering};
+use switchboard::outbox::Rate;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -56,7 +57,7 @@ impl Bench {
             hub: Hub::default(),
             exchange,
             root: DeviceRoot::new(directory.path()),
-            rate: Rate::default(),
+            limiter: Arc::new(Mutex::new(Limiter::new(Rate::default()))),
         };
         Self::at(USB_PATH, context, Around { directory, extensions, inputs, free })
     }

@@ -21,6 +21,7 @@ pub use ari::{AriFailure, Credentials};
 pub use keeper::Applied;
 pub use process::Program;
 
+use crate::guard;
 use ami::Ami;
 use asterisk::ami::Login;
 use asterisk::ari::{Bridge, Channel, Event, Request};
@@ -138,11 +139,11 @@ impl Pbx {
         let facts = SharedFacts::default();
         let client = ari::Client::new(config.ari, config.ari_credentials.clone());
         let ami = Ami::spawn(config.ami, config.ami_login.clone(), events.clone());
-        tokio::spawn(events::run(client.clone(), events.clone()));
-        tokio::spawn(watchdog::run(client.clone(), facts.clone(), events.clone()));
+        guard::spawn("events", events::run(client.clone(), events.clone()));
+        guard::spawn("watchdog", watchdog::run(client.clone(), facts.clone(), events.clone()));
         let (asks, receiver) = mpsc::channel(8);
         let keeper = Keeper::new(config, client.clone(), ami.clone(), facts.clone());
-        tokio::spawn(keeper.run(receiver, events));
+        guard::spawn("keeper", keeper.run(receiver, events));
         Ok(PbxHandle { client, ami, facts, asks })
     }
 }
