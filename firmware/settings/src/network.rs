@@ -69,7 +69,8 @@ impl InterfaceAddress {
     }
 
     /// Whether a host with this address is reached without a router.
-    fn is_neighbour(self, other: Ipv4Addr) -> bool {
+    #[must_use]
+    pub fn is_neighbour(self, other: Ipv4Addr) -> bool {
         self.network(other) == self.network(self.address) && self.is_host(other)
     }
 

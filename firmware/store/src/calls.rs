@@ -200,14 +200,6 @@ impl Store {
         self.workers.write(move |connection| update(connection, &call, &change)).await
     }
 
-    /// The call with this id.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`], or the database fails.
-    pub async fn find_call(&self, call: CallId) -> Result<Call, StoreError> {
-        self.workers.read(move |connection| load(connection, &call)).await
-    }
-
     /// Calls, the most recent first.
     ///
     /// # Errors
@@ -284,11 +276,6 @@ fn update(connection: &Connection, call: &CallId, change: &CallChange) -> Result
         change.recording_url,
     ];
     one(connection, sql, values, from_row)?.ok_or(StoreError::NotFound { what: "call" })
-}
-
-fn load(connection: &Connection, call: &CallId) -> Result<Call, StoreError> {
-    one(connection, "SELECT * FROM calls WHERE id = ?1", [call.as_str()], from_row)?
-        .ok_or(StoreError::NotFound { what: "call" })
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Call> {

@@ -6,9 +6,10 @@ use crate::tls::{host_name, local_addresses};
 use crate::web::CardWords;
 use crate::{clock, views};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,7 +92,7 @@ async fn draw(app: &App) -> Option<Card> {
     let host = wanted.map(|wanted| app.hosts.borrow().answered(&wanted).to_owned());
     Some(Card {
         headline: if has_owner { words.open() } else { words.set_up() }.to_owned(),
-        addresses: addresses(scheme, listen, host.as_deref()),
+        addresses: addresses(scheme, listen, local_addresses(), host.as_deref()),
         modems: app.registry.snapshot().iter().map(modem).collect(),
         no_modem: words.no_modem().to_owned(),
         name,
@@ -99,11 +100,13 @@ async fn draw(app: &App) -> Option<Card> {
 }
 
 /// Numbers first: not every telephone looks up names on the local network.
-fn addresses(scheme: &str, listen: SocketAddr, host: Option<&str>) -> Vec<String> {
-    let numbers: Vec<IpAddr> = match listen.ip() {
-        ip if ip.is_unspecified() => local_addresses().into_iter().map(IpAddr::from).collect(),
+fn addresses(scheme: &str, listen: SocketAddr, own: BTreeSet<Ipv4Addr>, host: Option<&str>) -> Vec<String> {
+    let mut numbers: Vec<IpAddr> = match listen.ip() {
+        ip if ip.is_unspecified() => own.into_iter().map(IpAddr::from).collect(),
         ip => vec![ip],
     };
+    // A port without anybody who gives addresses leads to one machine at most, and the first is the one of the code.
+    numbers.sort_by_key(|ip| matches!(ip, IpAddr::V4(ip) if ip.is_link_local()));
     let usual = if scheme == "https" { 443 } else { 80 };
     let port = if listen.port() == usual { String::new() } else { format!(":{}", listen.port()) };
     let numbers = numbers.into_iter().map(|ip| match ip {
@@ -134,7 +137,10 @@ mod tests {
             ("https", "127.0.0.1:8443", None, vec!["https://127.0.0.1:8443"]),
             ("http", "[::1]:80", None, vec!["http://[::1]"]),
         ] {
-            assert_eq!(addresses(scheme, listen.parse().unwrap(), host), want);
+            assert_eq!(addresses(scheme, listen.parse().unwrap(), BTreeSet::new(), host), want);
         }
+        let own = BTreeSet::from([Ipv4Addr::new(169, 254, 3, 4), Ipv4Addr::new(192, 168, 1, 7)]);
+        let want = ["http://192.168.1.7:8080", "http://169.254.3.4:8080"];
+        assert_eq!(addresses("http", "0.0.0.0:8080".parse().unwrap(), own, None), want);
     }
 }

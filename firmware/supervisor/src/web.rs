@@ -4,6 +4,7 @@
 
 mod account;
 mod english;
+mod files;
 mod french;
 mod home;
 mod html;
@@ -23,7 +24,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use html::{Html, STYLE_SOURCE};
 use std::sync::Arc;
 use steps::Step;
@@ -41,6 +42,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/logout", post(account::logout))
         .route("/reset", get(account::reset_page).post(account::reset))
         .route("/phones", get(phones::phones_page))
+        .route("/settings", get(files::settings_page).merge(with_file(post(files::change_settings))))
+        .route("/settings/modems", with_file(post(files::change_models)))
         .route("/setup", get(steps::current))
         .route("/setup/language", get(steps::language_page).post(steps::choose_language))
         .route("/setup/owner", get(steps::owner_page).post(steps::make_owner))
@@ -53,6 +56,11 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(guard))
         .route("/authority.crt", get(authority))
         .with_state(app)
+}
+
+/// A form that carries one of the owner's files.
+fn with_file(form: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+    form.layer(DefaultBodyLimit::max(files::LARGEST_FORM))
 }
 
 async fn authority(State(app): State<Arc<App>>) -> Response {

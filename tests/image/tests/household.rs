@@ -43,6 +43,9 @@ const WITH_AN_OWNER: [&str; 9] = [
     "udp :::5353",
 ];
 
+/// Our units; the shell of the tests is confined by nothing, and says so.
+const UNITS: [&str; 4] = ["homenichatd", "console-card", "no-data", "network-settings"];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flashed_box_serves_a_household() {
     let mut machine = Machine::prepare(&[]).await.unwrap();
@@ -54,7 +57,7 @@ async fn a_flashed_box_serves_a_household() {
     set_up(&mut machine).await.unwrap();
     steps.done("owner and name given, test message sent, by forms over TLS");
     is_healthy(&mut machine).await.unwrap();
-    steps.done("no unit failed, nothing listens that should not, ports and console are as they should be");
+    steps.done("units, watchdog, sockets, ports of modems and console are as they should be");
     messages(&machine, 1).await.unwrap();
     steps.done("messages in and out by both modems");
     calls(&machine).await.unwrap();
@@ -112,10 +115,11 @@ async fn set_up(machine: &mut Machine) -> Result<()> {
     Ok(())
 }
 
-/// No unit failed, the open ports are these, and modems and console are as the rules say.
+/// No unit failed, the open ports are these, and units, modems and console are as the rules say.
 async fn is_healthy(machine: &mut Machine) -> Result<()> {
     machine.wait_for_asterisk().await?;
     no_unit_failed(machine).await?;
+    is_guarded(machine).await?;
     listens_at(machine, &WITH_AN_OWNER).await?;
     let shell = machine.shell().await?;
     // Every port of both modems, by its USB port and interface, and for nobody else.
@@ -126,6 +130,19 @@ async fn is_healthy(machine: &mut Machine) -> Result<()> {
         shell.run("for tty in /dev/ttyUSB*; do udevadm info -q property -n $tty; done | grep -c ID_MM_PORT_IGNORE=1");
     ensure!(ignored.await?.trim() == "9", "other modem software is not told to keep away");
     machine.wait_for_screen(&["https://10.0.2.15", "EC25"]).await
+}
+
+/// What our units may do is little, and the hardware starts a box anew that hangs.
+async fn is_guarded(machine: &mut Machine) -> Result<()> {
+    let shell = machine.shell().await?;
+    for unit in UNITS {
+        // An exposure of at most 3.0.
+        shell.run(&format!("systemd-analyze security --no-pager --threshold=30 {unit}.service")).await?;
+    }
+    // The driver comes with the other devices, and systemd opens it after that.
+    let watched = "grep -q -x active /sys/class/watchdog/watchdog0/state";
+    let until = format!("( n=0; until {watched}; do sleep 1; n=$((n+1)); [ $n -lt 50 ] || exit 1; done )");
+    shell.run(&until).await.map(drop)
 }
 
 async fn no_unit_failed(machine: &mut Machine) -> Result<()> {
@@ -350,9 +367,19 @@ async fn full_disk(machine: &mut Machine) -> Result<()> {
 /// An address that the settings fix, and then one that the network gives again.
 async fn addresses(machine: &mut Machine) -> Result<()> {
     const FILE: &str = "/etc/homenichat/settings.toml";
+    let browser = machine.browser("settings").await?;
+    browser.submit("/login", &[("username", OWNER.0), ("password", OWNER.1)]).await?;
     let shell = machine.shell().await?;
-    let fixed = "[network]\\naddress = \"10.0.2.77/24\"\\ngateway = \"10.0.2.2\"\\nname_servers = [\"10.0.2.3\"]";
-    shell.run(&format!("cp {FILE} /tmp/before && printf '\\n{fixed}\\n' >>{FILE}")).await?;
+    let before = shell.run(&format!("cp {FILE} /tmp/before; cat {FILE}")).await?.replace('\r', "");
+    let with = |net: &str| {
+        let network = format!("address = '{net}.77/24'\ngateway = '{net}.2'\nname_servers = ['10.0.2.3']");
+        format!("{before}\n[network]\n{network}\n")
+    };
+    // Where nobody would find it any more.
+    let refused = browser.submit("/settings", &[("text", &with("10.0.3"))]).await?;
+    ensure!(refused.status == 422 && refused.body.contains("another network"), "{}", refused.body);
+    let taken = browser.submit("/settings", &[("text", &with("10.0.2"))]).await?;
+    ensure!(taken.status == 303, "{}", taken.body);
     let until = |address: &str| {
         format!(
             "( n=0; until ip -4 addr | grep -q 'inet {address}/'; do sleep 1; n=$((n+1)); [ $n -lt 60 ] || exit 1; done )"

@@ -167,6 +167,40 @@ async fn a_factory_reset_leaves_nothing_of_the_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_changes_the_files_of_the_box_in_a_browser_and_a_mistake_changes_nothing() {
+    let lab = Lab::start().await.unwrap();
+    let browser = Browser::start(&lab, "owner").await.unwrap();
+    let settings = std::fs::read_to_string(lab.settings_file()).unwrap();
+    assert!(browser.open("/settings").await.unwrap().location.ends_with("/login"));
+    assert!(browser.submit("/settings", &[("text", "")]).await.unwrap().location.ends_with("/login"));
+    browser.submit("/login", &[("username", "owner"), ("password", PASSWORD)]).await.unwrap();
+    assert!(browser.open("/settings").await.unwrap().body.contains("settings.toml<textarea"));
+
+    for wrong in ["[box", "nonsense = 1\n", "[network]\naddress = \"192.168.1.0/24\"\n", &"#".repeat(70_000)] {
+        let refused = browser.submit("/settings", &[("text", &format!("{settings}\n{wrong}"))]).await.unwrap();
+        assert!(refused.status == 422 && refused.body.contains("role=\"alert\""), "{wrong:.20}: {}", refused.status);
+        let refused = browser.submit("/settings/modems", &[("text", wrong)]).await.unwrap();
+        assert_eq!(refused.status, 422, "{wrong:.20}");
+    }
+    assert_eq!(std::fs::read_to_string(lab.settings_file()).unwrap(), settings);
+    assert!(!lab.settings_file().with_file_name("modems.toml").exists());
+
+    // As a browser sends it, with the ends of its lines.
+    let changed = settings.replace("name = \"HomeniChat\"", "name = \"Étude\"");
+    assert_ne!(changed, settings);
+    let sent = changed.replace('\n', "\r\n");
+    assert_eq!(browser.submit("/settings", &[("text", &sent)]).await.unwrap().status, 303);
+    assert_eq!(std::fs::read_to_string(lab.settings_file()).unwrap(), changed);
+    let is_applied = || async { browser.open("/settings").await.ok()?.body.contains("Étude</").then_some(()) };
+    wait_for("the pages to bear the new name", START, is_applied).await.unwrap();
+    let row =
+        "[[modem]]\nname = \"Maker Model\"\nvendor = \"2c7c\"\nproduct = \"0999\"\nfamily = \"quectel\"\nat = [2]\n";
+    let kept = browser.submit("/settings/modems", &[("text", row)]).await.unwrap();
+    assert_eq!(kept.status, 303, "{}", kept.body);
+    assert!(browser.open("/settings").await.unwrap().body.contains("Maker Model"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_console_shows_where_to_go_and_how_the_modems_are_and_nothing_private() {
     let lab = Lab::start().await.unwrap();
     let port = lab.settings().https.as_ref().unwrap().listen.port();

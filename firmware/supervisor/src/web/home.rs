@@ -49,7 +49,7 @@ pub(super) async fn home(State(app): State<Arc<App>>, headers: HeaderMap, method
     }
     body = body.put(html::paragraph((words.signed_in_as)(&user.username)));
     body = body.put(html::form("/logout", Html::new(), words.sign_out)).put(html::link("/phones", words.phones));
-    body = body.put(html::link("/reset", words.reset));
+    body = body.put(html::link("/settings", words.settings)).put(html::link("/reset", words.reset));
     Ok(page.show(words.home_title, body))
 }
 

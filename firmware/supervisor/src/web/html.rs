@@ -130,6 +130,17 @@ pub(super) fn form(path: &'static str, fields: Html, button: &str) -> Html {
         .raw("</button></form>\n")
 }
 
+/// A file to be changed, by its name.
+pub(super) fn text_area(name: &'static str, text: &str) -> Html {
+    Html::new()
+        .raw("<label>")
+        .raw(name)
+        // The first line break is not part of the text.
+        .raw("<textarea name=\"text\" rows=\"16\" spellcheck=\"false\" autocapitalize=\"none\" lang=\"en\">\n")
+        .text(text)
+        .raw("</textarea></label>\n")
+}
+
 /// A field with its label and what helps to fill it.
 pub(super) struct Field<'a> {
     /// The name in the form; also the id, so it is there once per page.

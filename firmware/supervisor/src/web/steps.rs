@@ -2,7 +2,7 @@
 
 use super::html::{self, Field, Html};
 use super::words::{LANGUAGES, Words};
-use super::{Page, Refusal, at_step, failure};
+use super::{Page, Refusal, at_step, failure, files};
 use crate::app::App;
 use crate::http::setup::{OwnerError, make_owner as make_first_user};
 use crate::http::{ApiError, session};
@@ -14,8 +14,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use settings::{Language, Name};
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 const KEY: &str = "setup.step";
@@ -263,14 +261,8 @@ fn change_box(app: &App, name: &Name, language: &Language) -> Result<(), ApiErro
     let text = read.map_err(|error| ApiError::internal("reading the settings", &error))?;
     let changed = settings::change_box(&text, name, language);
     let changed = changed.map_err(|error| ApiError::internal("changing the settings", &error))?;
-    let temporary = app.settings_file.with_extension("page");
-    let write = || -> std::io::Result<()> {
-        let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        out.write_all(changed.as_bytes())?;
-        out.sync_all()?;
-        fs::rename(&temporary, &app.settings_file)
-    };
-    write().map_err(|error| ApiError::internal("writing the settings", &error))?;
+    let written = files::write(&app.settings_file, &changed);
+    written.map_err(|error| ApiError::internal("writing the settings", &error))?;
     app.settings.send_modify(|settings| {
         let settings = Arc::make_mut(settings);
         (settings.the_box.name, settings.the_box.language) = (name.clone(), language.clone());

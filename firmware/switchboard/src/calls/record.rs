@@ -32,21 +32,6 @@ pub enum CallStatus {
     Failed,
 }
 
-impl CallStatus {
-    /// The word that apps know (a voicemail is a call that nobody answered).
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ringing => "ringing",
-            Self::Answered => "answered",
-            Self::Voicemail | Self::Missed => "missed",
-            Self::Rejected => "rejected",
-            Self::Busy => "busy",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 /// A call: who, when, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRecord {

@@ -1,0 +1,168 @@
+//! The owner's files as text, for what no form asks: a fixed address, phones, modems that no table knows.
+
+use super::html::{self, Html};
+use super::{Page, Refusal, failure, signed_in};
+use crate::app::App;
+use crate::http::ApiError;
+use crate::tls::local_addresses;
+use axum::Form;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Redirect;
+use modem::identify::ModelTable;
+use serde::Deserialize;
+use settings::Settings;
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A form with one of the files; its text is longer on the way, where most signs take three octets.
+pub(super) const LARGEST_FORM: usize = 256 * 1024;
+/// In octets, many times what the shipped files have.
+const LARGEST_FILE: usize = 64 * 1024;
+
+/// The form with one file.
+#[derive(Deserialize)]
+pub(super) struct Text {
+    text: String,
+}
+
+/// `GET /settings`.
+pub(super) async fn settings_page(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    method: Method,
+) -> Result<Html, Refusal> {
+    signed_in(&app, &headers, &method).await?;
+    let page = Page::new(&app);
+    let read = || Ok((read(&app.settings_file)?, read(&models_file(&app))?));
+    let (settings, models) = read().map_err(|error| failed(&page, "reading the owner's files", &error))?;
+    Ok(show(&page, &settings, &models, None))
+}
+
+/// `POST /settings`.
+pub(super) async fn change_settings(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    method: Method,
+    Form(form): Form<Text>,
+) -> Result<Redirect, Refusal> {
+    signed_in(&app, &headers, &method).await?;
+    let page = Page::new(&app);
+    let text = unix_lines(&form.text);
+    if let Err(wrong) = check_settings(&app, &page, &text) {
+        let models = read(&models_file(&app)).map_err(|error| failed(&page, "reading the owner's files", &error))?;
+        return Err(Refusal::Page(StatusCode::UNPROCESSABLE_ENTITY, show(&page, &text, &models, Some(&wrong))));
+    }
+    write(&app.settings_file, &text).map_err(|error| failed(&page, "writing the settings", &error))?;
+    Ok(Redirect::to("/settings"))
+}
+
+/// `POST /settings/modems`.
+pub(super) async fn change_models(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    method: Method,
+    Form(form): Form<Text>,
+) -> Result<Redirect, Refusal> {
+    signed_in(&app, &headers, &method).await?;
+    let page = Page::new(&app);
+    let text = unix_lines(&form.text);
+    let checked = check_length(&page, &text).and_then(|()| ModelTable::parse(&text).map_err(|e| in_words(&e)));
+    if let Err(wrong) = checked {
+        let settings = read(&app.settings_file).map_err(|error| failed(&page, "reading the owner's files", &error))?;
+        return Err(Refusal::Page(StatusCode::UNPROCESSABLE_ENTITY, show(&page, &settings, &text, Some(&wrong))));
+    }
+    write(&models_file(&app), &text).map_err(|error| failed(&page, "writing the table of modems", &error))?;
+    Ok(Redirect::to("/settings"))
+}
+
+fn models_file(app: &App) -> PathBuf {
+    app.settings_file.with_file_name("modems.toml")
+}
+
+fn show(page: &Page, settings: &str, models: &str, wrong: Option<&str>) -> Html {
+    let words = page.words;
+    let body = wrong
+        .map_or_else(Html::new, html::notice)
+        .put(html::paragraph(words.settings_explained))
+        .put(html::form("/settings", html::text_area("settings.toml", settings), words.save))
+        .put(html::heading(words.known_modems))
+        .put(html::paragraph(words.known_modems_explained))
+        .put(html::form("/settings/modems", html::text_area("modems.toml", models), words.save))
+        .put(html::link("/", words.back));
+    page.show(words.settings, body)
+}
+
+fn check_settings(app: &App, page: &Page, text: &str) -> Result<(), String> {
+    check_length(page, text)?;
+    let settings = Settings::parse(text).map_err(|error| in_words(&error))?;
+    let is_changed = settings.network != app.settings.borrow().network;
+    match settings.network.filter(|_| is_changed) {
+        Some(network) if !is_near(local_addresses(), |own| network.address.is_neighbour(own)) => {
+            Err(page.words.far_address.to_owned())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether a box with these addresses stays where its household can reach it; where nobody gave it one, any will do.
+fn is_near(addresses: impl IntoIterator<Item = Ipv4Addr>, is_neighbour: impl Fn(Ipv4Addr) -> bool) -> bool {
+    let mut given = addresses.into_iter().filter(|address| !address.is_link_local()).peekable();
+    given.peek().is_none() || given.any(is_neighbour)
+}
+
+fn check_length(page: &Page, text: &str) -> Result<(), String> {
+    if text.len() > LARGEST_FILE { Err(page.words.too_long.to_owned()) } else { Ok(()) }
+}
+
+fn in_words(error: &dyn std::error::Error) -> String {
+    crate::chain::Chain(error).to_string()
+}
+
+/// Browsers end the lines of a form with CR LF.
+fn unix_lines(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read,
+    }
+}
+
+/// Puts `text` in the place of an owner's file, whole or not at all.
+pub(super) fn write(file: &Path, text: &str) -> io::Result<()> {
+    let temporary = file.with_extension("page");
+    let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()?;
+    fs::rename(&temporary, file)
+}
+
+fn failed(page: &Page, doing: &'static str, error: &io::Error) -> Refusal {
+    failure(page, &ApiError::internal(doing, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_stays_in_the_network_in_which_it_is() {
+        let at_home = |own: Ipv4Addr| own.octets()[..3] == [192, 168, 1];
+        let table: [(&[[u8; 4]], bool); 4] = [
+            (&[[192, 168, 1, 7]], true),
+            (&[[169, 254, 3, 4], [10, 0, 0, 2]], false),
+            (&[[169, 254, 3, 4]], true),
+            (&[], true),
+        ];
+        for (own, want) in table {
+            assert_eq!(is_near(own.iter().copied().map(Ipv4Addr::from), at_home), want, "{own:?}");
+        }
+    }
+}
