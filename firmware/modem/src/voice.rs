@@ -130,7 +130,8 @@ impl Voice {
             CallEvent::AudioReady
         } else {
             self.state = State::Off;
-            self.is_dead = true;
+            // Counted here, as there is nothing to switch off when the call is over.
+            self.is_dead = false;
             self.dead_calls = self.dead_calls.saturating_add(1);
             CallEvent::AudioRefused(format!("the modem refused voice over USB: {}", outcome.in_words()))
         };

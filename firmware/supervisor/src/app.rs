@@ -141,10 +141,11 @@ impl App {
         let Some(wish) = wish.map(str::trim).filter(|wish| !wish.is_empty()) else {
             let usable: Vec<_> =
                 self.registry.snapshot().into_iter().filter_map(|f| f.is_usable().then_some(f.line)?).collect();
+            let heals = |line: &&store::Line| self.registry.line(line.id).is_some_and(|facts| !facts.is_locked());
             let chosen = lines
                 .iter()
                 .find(|line| usable.contains(&line.id))
-                .or_else(|| lines.iter().find(|line| self.registry.line(line.id).is_some()).or_else(|| lines.first()));
+                .or_else(|| lines.iter().find(heals).or_else(|| lines.first()));
             return chosen.cloned().ok_or_else(|| none("there is no line yet; plug in a modem with a SIM"));
         };
         let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();

@@ -118,6 +118,13 @@ impl ModemFacts {
         }
     }
 
+    /// Only its owner can make the card usable.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        use SimState::{PinNeeded, PinWrong, PukNeeded};
+        matches!(self.stage, Stage::Sim(PinNeeded { .. } | PinWrong { .. } | PukNeeded { .. }))
+    }
+
     /// Ready and registered with the network.
     #[must_use]
     pub fn is_usable(&self) -> bool {

@@ -5,6 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use image_tests::machine::Machine;
 use image_tests::steps::Steps;
+use laptop_tests::browser::hidden;
 use laptop_tests::calls::PHONE_HZ;
 use laptop_tests::clock::{now, wait_for};
 use laptop_tests::house::{EC25, OWNER, SIM7600};
@@ -376,9 +377,11 @@ async fn addresses(machine: &mut Machine) -> Result<()> {
         format!("{before}\n[network]\n{network}\n")
     };
     // Where nobody would find it any more.
-    let refused = browser.submit("/settings", &[("text", &with("10.0.3"))]).await?;
+    let page = browser.open("/settings").await?.body;
+    let stamp = *hidden(&page, "before").first().context("no form")?;
+    let refused = browser.submit("/settings", &[("before", stamp), ("text", &with("10.0.3"))]).await?;
     ensure!(refused.status == 422 && refused.body.contains("another network"), "{}", refused.body);
-    let taken = browser.submit("/settings", &[("text", &with("10.0.2"))]).await?;
+    let taken = browser.submit("/settings", &[("before", stamp), ("text", &with("10.0.2"))]).await?;
     ensure!(taken.status == 303, "{}", taken.body);
     let until = |address: &str| {
         format!(

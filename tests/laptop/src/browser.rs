@@ -108,6 +108,13 @@ impl Browser {
     }
 }
 
+/// The hidden fields of a page that have this name, in order.
+#[must_use]
+pub fn hidden<'page>(page: &'page str, name: &str) -> Vec<&'page str> {
+    let begin = format!("<input type=\"hidden\" name=\"{name}\" value=\"");
+    page.split(&begin).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
 /// Runs curl once; it follows nothing.
 ///
 /// # Errors

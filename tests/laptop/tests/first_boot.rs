@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story fails by panicking")]
 
 use anyhow::Context;
-use laptop_tests::browser::{Browser, curl};
+use laptop_tests::browser::{Browser, curl, hidden};
 use laptop_tests::clock::wait_for;
 use laptop_tests::lab::{EC25, Lab, START, program};
 use serde_json::json;
@@ -172,15 +172,22 @@ async fn an_owner_changes_the_files_of_the_box_in_a_browser_and_a_mistake_change
     let browser = Browser::start(&lab, "owner").await.unwrap();
     let settings = std::fs::read_to_string(lab.settings_file()).unwrap();
     assert!(browser.open("/settings").await.unwrap().location.ends_with("/login"));
-    assert!(browser.submit("/settings", &[("text", "")]).await.unwrap().location.ends_with("/login"));
+    assert!(browser.submit("/settings", &[("before", ""), ("text", "")]).await.unwrap().location.ends_with("/login"));
     browser.submit("/login", &[("username", "owner"), ("password", PASSWORD)]).await.unwrap();
-    assert!(browser.open("/settings").await.unwrap().body.contains("settings.toml<textarea"));
+    let page = browser.open("/settings").await.unwrap().body;
+    assert!(page.contains("settings.toml<textarea"), "{page}");
+    let before: [&str; 2] = hidden(&page, "before").try_into().unwrap();
 
-    for wrong in ["[box", "nonsense = 1\n", "[network]\naddress = \"192.168.1.0/24\"\n", &"#".repeat(70_000)] {
-        let refused = browser.submit("/settings", &[("text", &format!("{settings}\n{wrong}"))]).await.unwrap();
-        assert!(refused.status == 422 && refused.body.contains("role=\"alert\""), "{wrong:.20}: {}", refused.status);
-        let refused = browser.submit("/settings/modems", &[("text", wrong)]).await.unwrap();
-        assert_eq!(refused.status, 422, "{wrong:.20}");
+    let no_doors = &settings[..settings.find("[https]").unwrap()];
+    let other_door = settings.replace("[http]\nlisten = \"127.0.0.1", "[http]\nlisten = \"10.9.8.7");
+    assert_ne!(other_door, settings);
+    let added = ["[box", "nonsense = 1\n", "[network]\naddress = \"192.168.1.0/24\"\n", &"#".repeat(70_000)]
+        .map(|wrong| format!("{settings}\n{wrong}"));
+    for wrong in added.iter().map(String::as_str).chain([no_doors, &other_door]) {
+        let refused = browser.submit("/settings", &[("before", before[0]), ("text", wrong)]).await.unwrap();
+        assert!(refused.status == 422 && refused.body.contains("role=\"alert\""), "{}: {wrong:.2000}", refused.status);
+        let refused = browser.submit("/settings/modems", &[("before", before[1]), ("text", wrong)]).await.unwrap();
+        assert_eq!(refused.status, 422, "{wrong:.2000}");
     }
     assert_eq!(std::fs::read_to_string(lab.settings_file()).unwrap(), settings);
     assert!(!lab.settings_file().with_file_name("modems.toml").exists());
@@ -189,13 +196,16 @@ async fn an_owner_changes_the_files_of_the_box_in_a_browser_and_a_mistake_change
     let changed = settings.replace("name = \"HomeniChat\"", "name = \"Étude\"");
     assert_ne!(changed, settings);
     let sent = changed.replace('\n', "\r\n");
-    assert_eq!(browser.submit("/settings", &[("text", &sent)]).await.unwrap().status, 303);
+    assert_eq!(browser.submit("/settings", &[("before", before[0]), ("text", &sent)]).await.unwrap().status, 303);
     assert_eq!(std::fs::read_to_string(lab.settings_file()).unwrap(), changed);
+    // What the first page showed is not what the file has now.
+    let late = browser.submit("/settings", &[("before", before[0]), ("text", &settings)]).await.unwrap();
+    assert!(late.status == 422 && late.body.contains("changed meanwhile"), "{}", late.status);
     let is_applied = || async { browser.open("/settings").await.ok()?.body.contains("Étude</").then_some(()) };
     wait_for("the pages to bear the new name", START, is_applied).await.unwrap();
     let row =
         "[[modem]]\nname = \"Maker Model\"\nvendor = \"2c7c\"\nproduct = \"0999\"\nfamily = \"quectel\"\nat = [2]\n";
-    let kept = browser.submit("/settings/modems", &[("text", row)]).await.unwrap();
+    let kept = browser.submit("/settings/modems", &[("before", before[1]), ("text", row)]).await.unwrap();
     assert_eq!(kept.status, 303, "{}", kept.body);
     assert!(browser.open("/settings").await.unwrap().body.contains("Maker Model"));
 }

@@ -18,17 +18,22 @@ impl LineTask {
             SimState::Absent => self.on_card(None).await,
             SimState::Ready | SimState::PinWrong { .. } | SimState::Faulty(_) => {}
         }
+        let waiting = self.pin.take();
+        let is_entered = match &state {
+            SimState::PinNeeded { iccid: Some(iccid), attempts_left } if waiting.is_none() => {
+                self.try_stored_pin(iccid.clone(), *attempts_left).await
+            }
+            _ => false,
+        };
         self.facts(|facts| {
-            if facts.stage != Stage::Ready || state != SimState::Ready {
+            // What the box enters by itself needs nobody.
+            if !is_entered && (facts.stage != Stage::Ready || state != SimState::Ready) {
                 facts.stage = Stage::Sim(state.clone());
             }
         });
-        match (&state, self.pin.take()) {
+        match (&state, waiting) {
             (_, Some(waiting)) => drop(waiting.send(state)),
             (SimState::PinWrong { .. }, None) => self.reject_stored_pin().await,
-            (SimState::PinNeeded { iccid: Some(iccid), attempts_left }, None) => {
-                self.try_stored_pin(iccid.clone(), *attempts_left).await;
-            }
             (_, None) => {}
         }
     }
@@ -73,21 +78,27 @@ impl LineTask {
         }
     }
 
-    /// Enters the stored PIN, once, and only while more than one attempt is left.
-    async fn try_stored_pin(&mut self, iccid: Iccid, attempts_left: Option<u8>) {
+    /// Enters the stored PIN, once, and only while more than one attempt is left; says whether it did.
+    async fn try_stored_pin(&mut self, iccid: Iccid, attempts_left: Option<u8>) -> bool {
         if self.stored_pin_for.as_ref() == Some(&iccid) {
-            return warn!(modem = %self.usb_path, "the SIM asks again: the stored PIN is not tried twice");
+            warn!(modem = %self.usb_path, "the SIM asks again: the stored PIN is not tried twice");
+            return false;
         }
         let Some(attempts_left) = attempts_left.filter(|left| *left >= FEWEST_ATTEMPTS) else {
-            return warn!(modem = %self.usb_path, "too few PIN attempts are left to try a stored PIN");
+            warn!(modem = %self.usb_path, "too few PIN attempts are left to try a stored PIN");
+            return false;
         };
         match self.context.store.take_pin(iccid.clone(), attempts_left).await {
             Ok(Some(pin)) => {
                 self.stored_pin_for = Some(iccid);
                 self.command(Command::EnterPin { pin, last_attempt: false }).await;
+                true
             }
-            Ok(None) => {}
-            Err(error) => self.store_failed("finding a PIN", &error),
+            Ok(None) => false,
+            Err(error) => {
+                self.store_failed("finding a PIN", &error);
+                false
+            }
         }
     }
 

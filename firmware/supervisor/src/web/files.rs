@@ -9,15 +9,18 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Redirect;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use modem::identify::ModelTable;
 use serde::Deserialize;
 use settings::Settings;
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A form with one of the files; its text is longer on the way, where most signs take three octets.
 pub(super) const LARGEST_FORM: usize = 256 * 1024;
@@ -27,6 +30,8 @@ const LARGEST_FILE: usize = 64 * 1024;
 /// The form with one file.
 #[derive(Deserialize)]
 pub(super) struct Text {
+    /// The [`stamp`] of what the form showed.
+    before: String,
     text: String,
 }
 
@@ -38,7 +43,7 @@ pub(super) async fn settings_page(
 ) -> Result<Html, Refusal> {
     signed_in(&app, &headers, &method).await?;
     let page = Page::new(&app);
-    let read = || Ok((read(&app.settings_file)?, read(&models_file(&app))?));
+    let read = || Ok((Shown::read(&app.settings_file)?, Shown::read(&models_file(&app))?));
     let (settings, models) = read().map_err(|error| failed(&page, "reading the owner's files", &error))?;
     Ok(show(&page, &settings, &models, None))
 }
@@ -53,11 +58,14 @@ pub(super) async fn change_settings(
     signed_in(&app, &headers, &method).await?;
     let page = Page::new(&app);
     let text = unix_lines(&form.text);
-    if let Err(wrong) = check_settings(&app, &page, &text) {
-        let models = read(&models_file(&app)).map_err(|error| failed(&page, "reading the owner's files", &error))?;
-        return Err(Refusal::Page(StatusCode::UNPROCESSABLE_ENTITY, show(&page, &text, &models, Some(&wrong))));
+    let checked = check_settings(&app, &page, &text).and_then(|()| is_still(&page, &app.settings_file, &form.before));
+    if let Err(wrong) = checked {
+        let models = Shown::read(&models_file(&app));
+        let models = models.map_err(|error| failed(&page, "reading the owner's files", &error))?;
+        let settings = Shown { text, stamp: form.before };
+        return Err(Refusal::Page(StatusCode::UNPROCESSABLE_ENTITY, show(&page, &settings, &models, Some(&wrong))));
     }
-    write(&app.settings_file, &text).map_err(|error| failed(&page, "writing the settings", &error))?;
+    put(app.settings_file.clone(), text).await.map_err(|error| failed(&page, "writing the settings", &error))?;
     Ok(Redirect::to("/settings"))
 }
 
@@ -71,28 +79,59 @@ pub(super) async fn change_models(
     signed_in(&app, &headers, &method).await?;
     let page = Page::new(&app);
     let text = unix_lines(&form.text);
-    let checked = check_length(&page, &text).and_then(|()| ModelTable::parse(&text).map_err(|e| in_words(&e)));
+    let checked = check_length(&page, &text)
+        .and_then(|()| ModelTable::parse(&text).map_err(|error| in_words(&error)))
+        .and_then(|_| is_still(&page, &models_file(&app), &form.before));
     if let Err(wrong) = checked {
-        let settings = read(&app.settings_file).map_err(|error| failed(&page, "reading the owner's files", &error))?;
-        return Err(Refusal::Page(StatusCode::UNPROCESSABLE_ENTITY, show(&page, &settings, &text, Some(&wrong))));
+        let settings = Shown::read(&app.settings_file);
+        let settings = settings.map_err(|error| failed(&page, "reading the owner's files", &error))?;
+        let models = Shown { text, stamp: form.before };
+        return Err(Refusal::Page(StatusCode::UNPROCESSABLE_ENTITY, show(&page, &settings, &models, Some(&wrong))));
     }
-    write(&models_file(&app), &text).map_err(|error| failed(&page, "writing the table of modems", &error))?;
+    put(models_file(&app), text).await.map_err(|error| failed(&page, "writing the table of modems", &error))?;
     Ok(Redirect::to("/settings"))
+}
+
+/// A file in its form.
+struct Shown {
+    text: String,
+    stamp: String,
+}
+
+impl Shown {
+    fn read(file: &Path) -> io::Result<Self> {
+        let text = read(file)?;
+        Ok(Self { stamp: stamp(&text), text })
+    }
+}
+
+/// Tells one text from another.
+fn stamp(text: &str) -> String {
+    BASE64_STANDARD.encode(Sha256::digest(text.as_bytes()))
+}
+
+/// Whether a file still is what the form began with: an older page must not undo what was saved since.
+fn is_still(page: &Page, file: &Path, before: &str) -> Result<(), String> {
+    match read(file) {
+        Ok(text) if stamp(&text) == before => Ok(()),
+        Ok(_) => Err(page.words.changed_since.to_owned()),
+        Err(error) => Err(in_words(&error)),
+    }
 }
 
 fn models_file(app: &App) -> PathBuf {
     app.settings_file.with_file_name("modems.toml")
 }
 
-fn show(page: &Page, settings: &str, models: &str, wrong: Option<&str>) -> Html {
+fn show(page: &Page, settings: &Shown, models: &Shown, wrong: Option<&str>) -> Html {
     let words = page.words;
     let body = wrong
         .map_or_else(Html::new, html::notice)
         .put(html::paragraph(words.settings_explained))
-        .put(html::form("/settings", html::text_area("settings.toml", settings), words.save))
+        .put(html::form("/settings", html::text_area("settings.toml", &settings.stamp, &settings.text), words.save))
         .put(html::heading(words.known_modems))
         .put(html::paragraph(words.known_modems_explained))
-        .put(html::form("/settings/modems", html::text_area("modems.toml", models), words.save))
+        .put(html::form("/settings/modems", html::text_area("modems.toml", &models.stamp, &models.text), words.save))
         .put(html::link("/", words.back));
     page.show(words.settings, body)
 }
@@ -100,8 +139,11 @@ fn show(page: &Page, settings: &str, models: &str, wrong: Option<&str>) -> Html 
 fn check_settings(app: &App, page: &Page, text: &str) -> Result<(), String> {
     check_length(page, text)?;
     let settings = Settings::parse(text).map_err(|error| in_words(&error))?;
-    let is_changed = settings.network != app.settings.borrow().network;
-    match settings.network.filter(|_| is_changed) {
+    let now = Arc::clone(&app.settings.borrow());
+    if (&settings.http, &settings.https) != (&now.http, &now.https) {
+        return Err(page.words.doors_stay.to_owned());
+    }
+    match settings.network.filter(|network| now.network.as_ref() != Some(network)) {
         Some(network) if !is_near(local_addresses(), |own| network.address.is_neighbour(own)) => {
             Err(page.words.far_address.to_owned())
         }
@@ -135,8 +177,15 @@ fn read(file: &Path) -> io::Result<String> {
     }
 }
 
+/// Puts `text` in the place of an owner's file, away from the tasks that answer.
+async fn put(file: PathBuf, text: String) -> io::Result<()> {
+    tokio::task::spawn_blocking(move || write(&file, &text)).await.map_err(io::Error::other)?
+}
+
 /// Puts `text` in the place of an owner's file, whole or not at all.
 pub(super) fn write(file: &Path, text: &str) -> io::Result<()> {
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let temporary = file.with_extension("page");
     let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     out.write_all(text.as_bytes())?;

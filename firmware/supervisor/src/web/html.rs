@@ -130,10 +130,12 @@ pub(super) fn form(path: &'static str, fields: Html, button: &str) -> Html {
         .raw("</button></form>\n")
 }
 
-/// A file to be changed, by its name.
-pub(super) fn text_area(name: &'static str, text: &str) -> Html {
+/// A file to be changed, by its name, and what tells whether it is still the same.
+pub(super) fn text_area(name: &'static str, stamp: &str, text: &str) -> Html {
     Html::new()
-        .raw("<label>")
+        .raw("<input type=\"hidden\" name=\"before\" value=\"")
+        .text(stamp)
+        .raw("\"><label>")
         .raw(name)
         // The first line break is not part of the text.
         .raw("<textarea name=\"text\" rows=\"16\" spellcheck=\"false\" autocapitalize=\"none\" lang=\"en\">\n")

@@ -84,6 +84,8 @@ pub(super) struct Words {
     pub(super) known_modems: &'static str,
     pub(super) known_modems_explained: &'static str,
     pub(super) far_address: &'static str,
+    pub(super) doors_stay: &'static str,
+    pub(super) changed_since: &'static str,
     pub(super) too_long: &'static str,
     pub(super) save: &'static str,
     pub(super) reset: &'static str,

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// How far into a call the first sound comes at the latest where there is any.
-const FIRST_SOUND: Duration = Duration::from_secs(1);
-
 /// The state of the audio of one call, measured where the modem and Asterisk meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AudioReport {
@@ -46,15 +43,9 @@ pub enum AudioFault {
 }
 
 impl AudioFault {
-    /// Whether voice over USB must be switched off and on again.
-    ///
-    /// Silence that follows sound may be the other end's; silence from the beginning on is the modem's.
-    pub(super) fn is_dead(self, report: &AudioReport) -> bool {
-        match self {
-            Self::NothingFromModem | Self::ModemTakesNothing => true,
-            Self::SilenceFromModem => report.running.saturating_sub(report.silence) < FIRST_SOUND,
-            Self::NothingFromPhone | Self::OtherRate | Self::Misaligned | Self::PositionsInSound => false,
-        }
+    /// Whether voice over USB must be switched off and on again. Samples of silence may be those of the other end.
+    pub(super) fn is_dead(self) -> bool {
+        matches!(self, Self::NothingFromModem | Self::ModemTakesNothing)
     }
 
     /// Whether both sides hear each other all the same.
@@ -69,12 +60,9 @@ impl AudioFault {
             Self::NothingFromModem => {
                 format!("no sound arrives from the modem, {running} s into the call: its voice is switched on again")
             }
-            Self::SilenceFromModem if self.is_dead(report) => {
-                format!("the modem has given only silence for {running} s: its voice is switched on again")
-            }
             Self::SilenceFromModem => {
                 let silence = report.silence.as_secs();
-                format!("the modem has given only silence for {silence} s: it may be the other end that is silent")
+                format!("the modem has given only silence for {silence} s; the other end may be silent")
             }
             Self::NothingFromPhone => {
                 format!("no sound arrives from the phone, {running} s into the call: check its microphone and network")

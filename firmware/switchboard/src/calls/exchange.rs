@@ -277,6 +277,12 @@ impl Exchange {
     }
 
     fn on_sound_ready(&mut self, call: &mut Call, _line: LineId) {
+        // Switched on again, it may have come back on a port that was lost, or could not be opened.
+        if let (Sound::Running, true, Some(line), false) =
+            (call.sound, call.is_sound_dead, call.line(), call.is_closing())
+        {
+            return self.media(call.id(), MediaCommand::StartModemAudio { line });
+        }
         if call.is_closing() || call.sound != Sound::Absent {
             return;
         }
@@ -302,7 +308,7 @@ impl Exchange {
     fn on_audio_report(&mut self, call: &mut Call, report: &super::AudioReport) {
         let (Some(fault), Some(line), false) = (report.fault, call.line(), call.is_closing()) else { return };
         let was_dead = call.is_sound_dead;
-        call.is_sound_dead |= fault.is_dead(report);
+        call.is_sound_dead |= fault.is_dead();
         // Once in a call: what does not mend it will not mend it the next time.
         if call.is_sound_dead && !was_dead && call.modem == ModemSide::Busy {
             self.command(line, modem::Command::AudioDead);

@@ -170,11 +170,13 @@ impl Desk {
     fn audio(&mut self, call: &str, event: &[&str]) {
         let report = |fault| {
             let running = Duration::from_secs(2);
-            MediaEvent::Report(AudioReport { running, fault: Some(fault), ..AudioReport::default() })
-        };
-        let silent = |silence| {
-            let (running, fault) = (Duration::from_secs(2), Some(AudioFault::SilenceFromModem));
-            MediaEvent::Report(AudioReport { running, silence, fault, ..AudioReport::default() })
+            MediaEvent::Report(AudioReport {
+                running,
+                silence: running,
+                rate_hz: 16_000,
+                fault: Some(fault),
+                ..AudioReport::default()
+            })
         };
         let event = match event {
             ["connected"] => MediaEvent::Connected,
@@ -184,9 +186,7 @@ impl Desk {
             ["one-way"] => report(AudioFault::NothingFromPhone),
             ["stuck"] => report(AudioFault::ModemTakesNothing),
             ["other-rate"] => report(AudioFault::OtherRate),
-            // The report of two seconds after the beginning: silent all along, or only since.
-            ["silent", "from-the-start"] => silent(Duration::from_secs(2)),
-            ["silent", "later"] => silent(Duration::from_millis(500)),
+            ["silent"] => report(AudioFault::SilenceFromModem),
             other => panic!("no audio event {other:?}"),
         };
         self.exchange.handle_media(&CallId(long(call)), event, self.now);

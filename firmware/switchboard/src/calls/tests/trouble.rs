@@ -392,7 +392,7 @@ fn dead_sound_is_told_once_and_repaired_once() {
 }
 
 #[test]
-fn silence_is_the_modems_when_there_was_never_anything_else() {
+fn only_sound_that_does_not_come_or_is_not_taken_is_switched_on_again() {
     let begun = "
         line-1 incoming +33612345678
         ok
@@ -407,20 +407,23 @@ fn silence_is_the_modems_when_there_was_never_anything_else() {
         lines.map(|line| format!("{line}\n")).collect::<String>()
     };
     expect![[r#"
-        > audio c1 silent from-the-start
-        line-1: AudioDead
-        alarm line-1: the modem has given only silence for 2 s: its voice is switched on again
         > audio c1 stuck
+        line-1: AudioDead
         alarm line-1: the modem does not take sound, so the other end hears nothing: its voice is switched on again
+        > line-1 sound
+        audio c1: StartModemAudio { line: LineId(1) }
+        > line-1 sound
+        audio c1: StartModemAudio { line: LineId(1) }
     "#]]
-    .assert_eq(&told("audio c1 silent from-the-start\naudio c1 stuck"));
+    .assert_eq(&told("audio c1 stuck\nline-1 sound\nline-1 sound"));
     expect![[r#"
-        > audio c1 silent later
-        alarm line-1: the modem has given only silence for 0 s: it may be the other end that is silent
+        > audio c1 silent
+        alarm line-1: the modem has given only silence for 2 s; the other end may be silent
         > audio c1 other-rate
-        note line-1: the modem gives 0 samples of sound per second, not those of its setting: converted
+        note line-1: the modem gives 16000 samples of sound per second, not those of its setting: converted
+        > line-1 sound
     "#]]
-    .assert_eq(&told("audio c1 silent later\naudio c1 other-rate"));
+    .assert_eq(&told("audio c1 silent\naudio c1 other-rate\nline-1 sound"));
 }
 
 #[test]
