@@ -136,3 +136,42 @@ fn wall(at: Instant) -> i64 {
     let ago = clock::now().saturating_duration_since(at);
     clock::unix_ms().saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::CallFilter;
+    use telecom::HangUpCause;
+
+    #[tokio::test]
+    async fn a_call_that_was_kept_by_half_is_kept_whole_at_the_next_attempt() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path().join("box.db")).unwrap();
+        let mut recorder = Recorder::new(store.clone(), Hub::default(), Arc::default());
+        let began = clock::now();
+        let mut record = CallRecord {
+            id: "0123456789abcdef".parse().unwrap(),
+            line: None,
+            line_name: String::new(),
+            direction: Direction::Incoming,
+            number: None,
+            extension: None,
+            status: calls::CallStatus::Ringing,
+            cause: None,
+            started: began,
+            answered: None,
+            ended: None,
+        };
+        // The disk was full between the two writes.
+        store.insert_call(recorder.new_call(&record)).await.unwrap();
+        recorder.keep(&record).await.unwrap();
+        (record.status, record.cause) = (calls::CallStatus::Missed, Some(HangUpCause::Normal));
+        record.ended = Some(began);
+        recorder.keep(&record).await.unwrap();
+        let kept = store.list_calls(CallFilter { limit: 9, ..CallFilter::default() }).await.unwrap();
+        assert_eq!(
+            kept.iter().map(|call| (call.status, call.end_at_ms.is_some())).collect::<Vec<_>>(),
+            [(CallStatus::Missed, true)]
+        );
+    }
+}

@@ -155,9 +155,12 @@ async fn a_stored_pin_of_unknown_fate_is_not_tried_again() {
     bench.context.store.set_pin(ONE.parse().unwrap(), "1234".to_owned()).await.unwrap();
     bench.say(pin_needed(3)).await;
     assert!(matches!(bench.command().await, Command::EnterPin { last_attempt: false, .. }));
+    bench.settle().await;
+    assert!(!bench.facts().is_locked(), "nobody has to do anything");
     // The answer was lost, and the SIM has counted an attempt.
     bench.say(pin_needed(2)).await;
     bench.settle().await;
+    assert!(bench.facts().is_locked());
 }
 
 #[tokio::test]
