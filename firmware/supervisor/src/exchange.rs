@@ -10,12 +10,11 @@ mod courier;
 mod recorder;
 
 use crate::hub::Hub;
-use crate::{clock, event_log, guard};
-
 use crate::media::{MediaNotice, MediaServer, pump};
 use crate::pbx::{PbxEvent, PbxHandle};
 use crate::registry::{LineRequest, Proven, Registry};
 use crate::vitals::PulseTaker;
+use crate::{clock, event_log, guard};
 use modem::CallEvent;
 use std::path::PathBuf;
 use std::sync::Arc;

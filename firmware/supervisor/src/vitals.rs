@@ -1,6 +1,6 @@
 //! Whether the tasks without which there is no box make progress, for the service manager that watches.
 //!
-//! A task that ended ends the program by itself. This is for one that is there and does not come back: the manager
+//! A task that failed ends the program by itself. This is for one that is there and does not come back: the manager
 //! hears nothing more, and starts the program again.
 
 use crate::notify::Notifier;

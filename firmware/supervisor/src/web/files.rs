@@ -20,7 +20,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A form with one of the files; its text is longer on the way, where most signs take three octets.
 pub(super) const LARGEST_FORM: usize = 256 * 1024;
@@ -57,16 +57,9 @@ pub(super) async fn change_settings(
 ) -> Result<Redirect, Refusal> {
     signed_in(&app, &headers, &method).await?;
     let page = Page::new(&app);
-    let text = unix_lines(&form.text);
-    let checked = check_settings(&app, &page, &text).and_then(|()| is_still(&page, &app.settings_file, &form.before));
-    if let Err(wrong) = checked {
-        let models = Shown::read(&models_file(&app));
-        let models = models.map_err(|error| failed(&page, "reading the owner's files", &error))?;
-        let settings = Shown { text, stamp: form.before };
-        return Err(Refusal::Page(StatusCode::UNPROCESSABLE_ENTITY, show(&page, &settings, &models, Some(&wrong))));
-    }
-    put(app.settings_file.clone(), text).await.map_err(|error| failed(&page, "writing the settings", &error))?;
-    Ok(Redirect::to("/settings"))
+    let checked = check_settings(&app, &page, &form.text);
+    change(&page, app.settings_file.clone(), form, checked, |settings| Ok((settings, Shown::read(&models_file(&app))?)))
+        .await
 }
 
 /// `POST /settings/modems`.
@@ -78,18 +71,30 @@ pub(super) async fn change_models(
 ) -> Result<Redirect, Refusal> {
     signed_in(&app, &headers, &method).await?;
     let page = Page::new(&app);
-    let text = unix_lines(&form.text);
-    let checked = check_length(&page, &text)
-        .and_then(|()| ModelTable::parse(&text).map_err(|error| in_words(&error)))
-        .and_then(|_| is_still(&page, &models_file(&app), &form.before));
-    if let Err(wrong) = checked {
-        let settings = Shown::read(&app.settings_file);
-        let settings = settings.map_err(|error| failed(&page, "reading the owner's files", &error))?;
-        let models = Shown { text, stamp: form.before };
-        return Err(Refusal::Page(StatusCode::UNPROCESSABLE_ENTITY, show(&page, &settings, &models, Some(&wrong))));
-    }
-    put(models_file(&app), text).await.map_err(|error| failed(&page, "writing the table of modems", &error))?;
-    Ok(Redirect::to("/settings"))
+    let checked = check_models(&page, &form.text);
+    change(&page, models_file(&app), form, checked, |models| Ok((Shown::read(&app.settings_file)?, models))).await
+}
+
+/// Keeps the text of a form, or shows it again with what is wrong; `beside` adds the other file of the page.
+async fn change(
+    page: &Page,
+    file: PathBuf,
+    form: Text,
+    checked: Result<(), String>,
+    beside: impl FnOnce(Shown) -> io::Result<(Shown, Shown)>,
+) -> Result<Redirect, Refusal> {
+    let shown = Shown { text: form.text, stamp: form.before };
+    let wrong = match checked {
+        Err(wrong) => wrong,
+        Ok(()) => {
+            match replace(file, &shown).await.map_err(|error| failed(page, "writing the owner's file", &error))? {
+                true => return Ok(Redirect::to("/settings")),
+                false => page.words.changed_since.to_owned(),
+            }
+        }
+    };
+    let both = beside(shown).map_err(|error| failed(page, "reading the owner's files", &error))?;
+    Err(Refusal::Page(StatusCode::UNPROCESSABLE_ENTITY, show(page, &both.0, &both.1, Some(&wrong))))
 }
 
 /// A file in its form.
@@ -110,15 +115,6 @@ fn stamp(text: &str) -> String {
     BASE64_STANDARD.encode(Sha256::digest(text.as_bytes()))
 }
 
-/// Whether a file still is what the form began with: an older page must not undo what was saved since.
-fn is_still(page: &Page, file: &Path, before: &str) -> Result<(), String> {
-    match read(file) {
-        Ok(text) if stamp(&text) == before => Ok(()),
-        Ok(_) => Err(page.words.changed_since.to_owned()),
-        Err(error) => Err(in_words(&error)),
-    }
-}
-
 fn models_file(app: &App) -> PathBuf {
     app.settings_file.with_file_name("modems.toml")
 }
@@ -134,6 +130,11 @@ fn show(page: &Page, settings: &Shown, models: &Shown, wrong: Option<&str>) -> H
         .put(html::form("/settings/modems", html::text_area("modems.toml", &models.stamp, &models.text), words.save))
         .put(html::link("/", words.back));
     page.show(words.settings, body)
+}
+
+fn check_models(page: &Page, text: &str) -> Result<(), String> {
+    check_length(page, text)?;
+    ModelTable::parse(text).map(drop).map_err(|error| in_words(&error))
 }
 
 fn check_settings(app: &App, page: &Page, text: &str) -> Result<(), String> {
@@ -177,15 +178,35 @@ fn read(file: &Path) -> io::Result<String> {
     }
 }
 
-/// Puts `text` in the place of an owner's file, away from the tasks that answer.
-async fn put(file: PathBuf, text: String) -> io::Result<()> {
-    tokio::task::spawn_blocking(move || write(&file, &text)).await.map_err(io::Error::other)?
+/// Puts a text in the place of an owner's file while that still is what the form began with, and says whether it was:
+/// an older page must not undo what was saved since.
+async fn replace(file: PathBuf, shown: &Shown) -> io::Result<bool> {
+    let (text, before) = (unix_lines(&shown.text), shown.stamp.clone());
+    let change = move || {
+        let _alone = alone();
+        let is_still = stamp(&read(&file)?) == before;
+        if is_still {
+            write_alone(&file, &text)?;
+        }
+        Ok(is_still)
+    };
+    // Away from the tasks that answer.
+    tokio::task::spawn_blocking(change).await.map_err(io::Error::other)?
 }
 
 /// Puts `text` in the place of an owner's file, whole or not at all.
 pub(super) fn write(file: &Path, text: &str) -> io::Result<()> {
+    let _alone = alone();
+    write_alone(file, text)
+}
+
+/// One at a time: the text that is not yet in its place has one name.
+fn alone() -> MutexGuard<'static, ()> {
     static WRITING: Mutex<()> = Mutex::new(());
-    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_alone(file: &Path, text: &str) -> io::Result<()> {
     let temporary = file.with_extension("page");
     let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     out.write_all(text.as_bytes())?;
